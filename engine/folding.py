@@ -1,0 +1,99 @@
+"""Folding: keeps the image close behind the journal, and lets a read wait until the image has what was acknowledged.
+
+Invariant: folded.seq <= durable seq. A fold never delays a write; a read that needs the image waits for the fold of what was durable
+when it came, no longer.
+"""
+
+import asyncio
+from typing import Final
+
+from .limits import FOLD_STEP_MAX, IDEMPOTENCY_KEY_LIFE_US
+from .ports import Head, Image, JournalFull
+from .refusals import Refusal, RefusalCode
+
+_LINGER_S: Final = 0.1
+"""How long records gather when nobody waits for them: a larger step costs less a record."""
+_FULL_RETRY_S: Final = 1.0
+_EXPIRE_INTERVAL_US: Final = 10_000_000
+
+
+class Folding:
+    """Folds what is durable, in the background. `run` is its life; it ends by cancellation or with the image's failure."""
+
+    def __init__(self, image: Image, folded: Head) -> None:
+        self._image = image
+        self._durable_seq = folded.seq
+        self._expired_at = 0
+        self._work = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self.folded = folded
+
+    def durable(self, seq: int) -> None:
+        """Tell that the journal is durable through `seq`."""
+        self._durable_seq = seq
+        self._work.set()
+
+    async def through(self, seq: int) -> None:
+        """Wait until the image holds record `seq`, which is durable. Raises Refusal READ_ONLY if there is no room to fold."""
+        if self.folded.seq >= seq:
+            return
+        assert seq <= self._durable_seq
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append((seq, waiter))
+        self._work.set()
+        self._wanted.set()
+        await waiter
+
+    async def run(self) -> None:
+        """Fold for ever. Raises StorageUnusable when the image fails."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
+                await self._linger()
+            await self._fold_all()
+
+    async def finish(self) -> None:
+        """Fold everything durable, once `run` has ended. Raises StorageUnusable, JournalFull."""
+        while self.folded.seq < self._durable_seq:
+            self.folded = await self._image.fold(self._durable_seq)
+        self._answer()
+
+    def abandon(self, refusal: Refusal) -> None:
+        """Answer every waiting read with a refusal."""
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(refusal)
+        self._waiters = []
+
+    async def _linger(self) -> None:
+        self._wanted.clear()
+        try:
+            async with asyncio.timeout(_LINGER_S):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+
+    async def _fold_all(self) -> None:
+        while self.folded.seq < self._durable_seq:
+            try:
+                self.folded = await self._image.fold(self._durable_seq)
+            except JournalFull:
+                self.abandon(Refusal(RefusalCode.READ_ONLY, "The disk is full: the image cannot follow the journal."))
+                await asyncio.sleep(_FULL_RETRY_S)
+                continue
+            self._answer()
+            await self._expire()
+
+    async def _expire(self) -> None:
+        if self.folded.at - self._expired_at >= _EXPIRE_INTERVAL_US:
+            self._expired_at = self.folded.at
+            await self._image.expire_keys(self.folded.at - IDEMPOTENCY_KEY_LIFE_US)
+
+    def _answer(self) -> None:
+        folded = self.folded.seq
+        for seq, waiter in self._waiters:
+            if seq <= folded and not waiter.done():
+                waiter.set_result(None)
+        self._waiters = [(seq, waiter) for seq, waiter in self._waiters if seq > folded]

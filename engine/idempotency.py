@@ -1,0 +1,91 @@
+"""Idempotency keys: which record a caller's key is bound to.
+
+A key is bound by the record that carries it, so it becomes durable with its effect and never without. Keys younger than
+IDEMPOTENCY_KEY_LIFE_US are kept in memory, by digest, up to a bound; what passes the bound is looked up in the image.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from .limits import IDEMPOTENCY_KEY_LIFE_US, IDEMPOTENCY_KEYS_IN_MEMORY_MAX
+
+_VALUE_LENGTH_MAX: Final = 64
+_MARK_INTERVAL_US: Final = 1_000_000
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def key_digest(scope: str, key: str) -> bytes:
+    """The 16 bytes by which a scope's key is known."""
+    return hashlib.blake2b(f"{scope}\0{key}".encode(), digest_size=16).digest()
+
+
+def bound_request(request: Mapping[str, Any]) -> dict[str, str]:
+    """A request as it is kept with its key: each member's JSON text, or its digest where that is long."""
+    bound = {}
+    for member, value in request.items():
+        text = _encode(value)
+        if len(text) > _VALUE_LENGTH_MAX:
+            bound[member] = "blake2b:" + hashlib.blake2b(text, digest_size=16).hexdigest()
+        else:
+            bound[member] = text.decode()
+    return bound
+
+
+def differing_members(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """Names of the members in which two bound requests differ, sorted."""
+    return sorted(member for member in first.keys() | second.keys() if first.get(member) != second.get(member))
+
+
+class KeyIndex:
+    """Key digest → sequence number of the record it is bound to, oldest first.
+
+    `find` answers exactly for every key within its life while `complete` is true; when memory's bound has pushed a living key out, it is false.
+    """
+
+    def __init__(self, keys_max: int = IDEMPOTENCY_KEYS_IN_MEMORY_MAX) -> None:
+        self._keys_max = keys_max
+        self._seqs: dict[bytes, int] = {}
+        self._order: deque[bytes] = deque()
+        self._marks: deque[tuple[int, int]] = deque()  # (seq, at): keys with a lower seq are at most as young as `at`
+        self._evicted_at = -IDEMPOTENCY_KEY_LIFE_US
+        self._now = 0
+
+    def __len__(self) -> int:
+        return len(self._seqs)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every living key is in memory."""
+        return self._evicted_at <= self._now - IDEMPOTENCY_KEY_LIFE_US
+
+    def find(self, digest: bytes) -> int | None:
+        """The record that a key is bound to."""
+        return self._seqs.get(digest)
+
+    def bind(self, digest: bytes, seq: int, at: int) -> None:
+        """Remember a key. Called in order of seq. A key whose life is over may be bound anew."""
+        if digest in self._seqs:
+            self._order.remove(digest)
+        self._seqs[digest] = seq
+        self._order.append(digest)
+        if not self._marks or at - self._marks[-1][1] >= _MARK_INTERVAL_US:
+            self._marks.append((seq, at))
+        self.expire(at)
+        while len(self._order) > self._keys_max:
+            self._forget_oldest()
+            self._evicted_at = at
+
+    def expire(self, now: int) -> None:
+        """Forget the keys whose life is over at `now`, to within a second."""
+        self._now = max(self._now, now)
+        while len(self._marks) > 1 and self._marks[1][1] < now - IDEMPOTENCY_KEY_LIFE_US:
+            self._marks.popleft()
+            while self._order and self._seqs[self._order[0]] < self._marks[0][0]:
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        del self._seqs[self._order.popleft()]

@@ -1,0 +1,384 @@
+"""The ledger: every asset, user and wallet as the durable records make them, and the one function that applies a record.
+
+Live traffic and replay apply records with the same function; it looks nothing up and decides nothing. Reading is synchronous and
+sees durable state only.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from .ports import AssetState, ImageCounters, UserState, WalletState
+from .records import AssetCreated, Record, UserCreated, UserUpdated, WalletChanged, WalletOpened
+from .refusals import Refusal, RefusalCode
+from .wallet import Asset, InvariantBroken, Wallet
+
+SYSTEM: int = 0
+"""The user id of what the system owns."""
+
+
+class User(msgspec.Struct, gc=False, eq=False):
+    """A holder of wallets. `wallet` is the wallet opened last; the others hang on it as siblings."""
+
+    id: int
+    external_id: str | None
+    username: str | None
+    email: str | None
+    phone_number: str | None
+    name: str | None
+    created_at: int
+    updated_at: int
+    wallet: Wallet | None = None
+
+
+def email_key(email: str) -> str:
+    """The form in which e-mail addresses are compared: without case."""
+    return email.casefold()
+
+
+class Ledger:
+    """Assets, users and wallets in memory, as of the durable record `seq`.
+
+    `next_*` number what the next record makes: they run ahead with the records in flight and fall back when those are released.
+    """
+
+    def __init__(self) -> None:
+        self.seq = 0
+        self.next_user = 1
+        self.next_wallet = 1
+        self.next_transaction = 1
+        self.next_entry = 1
+        self._assets: dict[int, Asset] = {}
+        self._assets_by_name: dict[str, Asset] = {}
+        self._users: list[User] = []
+        self._by_external_id: dict[str, User] = {}
+        self._by_username: dict[str, User] = {}
+        self._by_email: dict[str, User] = {}
+        self._wallets: list[Wallet] = []
+        self._by_id: dict[str, Wallet] = {}
+
+    # ---------------------------------------------------------------------------------------------------- reading
+
+    @property
+    def user_count(self) -> int:
+        """Users, the system not counted."""
+        return len(self._users)
+
+    @property
+    def wallet_count(self) -> int:
+        """Wallets, Treasuries included."""
+        return len(self._wallets)
+
+    def wallet(self, id: str) -> Wallet:  # noqa: A002
+        """The wallet of that id, in any case. Raises Refusal WALLET_NOT_FOUND."""
+        wallet = self._by_id.get(id) or self._by_id.get(id.lower())
+        if wallet is None:
+            raise Refusal(RefusalCode.WALLET_NOT_FOUND, f"There is no wallet {id!r}.")
+        return wallet
+
+    def wallet_at(self, number: int) -> Wallet:
+        """The wallet of that number, which must exist."""
+        assert 0 < number <= len(self._wallets)
+        return self._wallets[number - 1]
+
+    def asset(self, name: str) -> Asset:
+        """The asset of that code or alias. Raises Refusal ASSET_NOT_FOUND."""
+        asset = self._assets_by_name.get(name)
+        if asset is None:
+            raise Refusal(RefusalCode.ASSET_NOT_FOUND, f"There is no asset {name!r}.")
+        return asset
+
+    def asset_by_id(self, id: int) -> Asset:  # noqa: A002
+        """The asset of that id. Raises Refusal ASSET_NOT_FOUND."""
+        asset = self._assets.get(id)
+        if asset is None:
+            raise Refusal(RefusalCode.ASSET_NOT_FOUND, f"There is no asset {id}.")
+        return asset
+
+    def has_asset(self, id: int) -> bool:  # noqa: A002
+        """Whether an asset has that id."""
+        return id in self._assets
+
+    def has_asset_name(self, name: str) -> bool:
+        """Whether an asset has that code or alias."""
+        return name in self._assets_by_name
+
+    def assets(self) -> list[Asset]:
+        """All assets in order of id."""
+        return sorted(self._assets.values(), key=lambda asset: asset.id)
+
+    def user(self, id: int) -> User:  # noqa: A002
+        """The user of that id. Raises Refusal USER_NOT_FOUND."""
+        if not 0 < id <= len(self._users):
+            raise Refusal(RefusalCode.USER_NOT_FOUND, f"There is no user {id}.")
+        return self._users[id - 1]
+
+    def user_with_external_id(self, external_id: str) -> User | None:
+        """The user of that external id."""
+        return self._by_external_id.get(external_id)
+
+    def user_with_username(self, username: str) -> User | None:
+        """The user of that name."""
+        return self._by_username.get(username)
+
+    def user_with_email(self, email: str) -> User | None:
+        """The user of that e-mail address, in any case."""
+        return self._by_email.get(email_key(email))
+
+    def find_user(self, text: str) -> User:
+        """The user whose external id is `text`; else the one without external id whose decimal id it is. Raises Refusal USER_NOT_FOUND."""
+        user = self._by_external_id.get(text)
+        if user is not None:
+            return user
+        if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19 and int(text) <= len(self._users):
+            user = self._users[int(text) - 1]
+            if user.external_id is None:
+                return user
+        raise Refusal(RefusalCode.USER_NOT_FOUND, f"There is no user {text!r}.")
+
+    def users(self, after: int, limit: int) -> list[User]:
+        """At most `limit` users with id > `after`, in order of id."""
+        return self._users[after : after + limit]
+
+    def wallets_of(self, user_id: int) -> list[Wallet]:
+        """A user's wallets in order of number. Raises Refusal USER_NOT_FOUND."""
+        found = []
+        wallet = self.user(user_id).wallet
+        while wallet is not None:
+            found.append(wallet)
+            wallet = wallet.sibling
+        return found[::-1]
+
+    def wallet_of(self, user_id: int, asset: Asset) -> Wallet | None:
+        """A user's wallet in an asset, None before it is opened. Raises Refusal USER_NOT_FOUND."""
+        wallet = self.user(user_id).wallet
+        while wallet is not None and wallet.asset is not asset:
+            wallet = wallet.sibling
+        return wallet
+
+    # --------------------------------------------------------------------------------------------------- applying
+
+    def apply(self, record: Record) -> None:
+        """Bring the ledger to a durable record, the one after `seq`. Raises InvariantBroken if it does not fit."""
+        body = record.body
+        if record.seq != self.seq + 1:
+            raise InvariantBroken(f"record {record.seq} after record {self.seq}")
+        if body.users or body.user_changes or body.wallets or body.wallet_changes:
+            self._apply_openings(record)
+        if body.legs:
+            wallets = self._wallets
+            entry = body.first_entry
+            at = record.at
+            for leg in body.legs:
+                wallets[leg.wallet - 1].apply(leg, entry, at)
+                entry += 1
+            self.next_entry = max(self.next_entry, entry)
+            self.next_transaction = max(self.next_transaction, body.first_transaction + len(body.movements))
+        self.seq = record.seq
+
+    def replay(self, record: Record) -> None:
+        """`apply` with the checks that live traffic has made before it appended. Raises InvariantBroken."""
+        body = record.body
+        if body.legs:
+            if body.first_entry != self.next_entry or body.first_transaction != self.next_transaction:
+                raise InvariantBroken(
+                    f"numbering starts at entry {body.first_entry} and transaction {body.first_transaction}, "
+                    f"not at {self.next_entry} and {self.next_transaction}"
+                )
+            opened = {wallet.number: wallet.asset for wallet in body.wallets}
+            sums: dict[tuple[int, int], int] = {}
+            count = len(self._wallets)
+            for leg in body.legs:
+                if not (0 < leg.wallet <= count or leg.wallet in opened) or not 0 <= leg.movement < len(body.movements):
+                    raise InvariantBroken(f"a leg names wallet {leg.wallet} and movement {leg.movement}: unknown")
+                asset = self._wallets[leg.wallet - 1].asset.id if leg.wallet <= count else opened[leg.wallet]
+                key = (leg.movement, asset)
+                sums[key] = sums.get(key, 0) + leg.amount
+            if any(sums.values()):
+                raise InvariantBroken("legs do not sum to zero")
+        self.apply(record)
+
+    def _apply_openings(self, record: Record) -> None:
+        body, at = record.body, record.at
+        for asset in body.assets:
+            self._add_asset(asset, at)
+        for user in body.users:
+            self._add_user(user, at, at)
+        for change in body.user_changes:
+            self._change_user(change, at)
+        for wallet in body.wallets:
+            self._add_wallet(wallet, at)
+        for wallet_change in body.wallet_changes:
+            self._change_wallet(wallet_change, at)
+        for asset in body.assets:
+            self._assets[asset.id].treasury = self._wallets[asset.treasury - 1]
+
+    def _add_asset(self, created: AssetCreated, at: int) -> Asset:
+        asset = Asset(
+            id=created.id,
+            code=created.code,
+            name=created.name,
+            scale=created.scale,
+            transferable=created.transferable,
+            min_amount=created.min_amount,
+            max_amount=created.max_amount,
+            aliases=created.aliases,
+            active=created.active,
+            created_at=at,
+        )
+        names = (asset.code, *asset.aliases)
+        if asset.id in self._assets or any(name in self._assets_by_name for name in names):
+            raise InvariantBroken(f"asset {asset.id} ({asset.code}) exists already")
+        self._assets[asset.id] = asset
+        for name in names:
+            self._assets_by_name[name] = asset
+        return asset
+
+    def _add_user(self, created: UserCreated, created_at: int, updated_at: int) -> User:
+        if created.id != len(self._users) + 1:
+            raise InvariantBroken(f"user {created.id} after {len(self._users)} users")
+        user = User(
+            created.id,
+            created.external_id,
+            created.username,
+            created.email,
+            created.phone_number,
+            created.name,
+            created_at,
+            updated_at,
+        )
+        self._users.append(user)
+        if user.external_id is not None:
+            _claim(self._by_external_id, user.external_id, user)
+        self._claim_names(user)
+        self.next_user = max(self.next_user, user.id + 1)
+        return user
+
+    def _claim_names(self, user: User) -> None:
+        if user.username is not None:
+            _claim(self._by_username, user.username, user)
+        if user.email is not None:
+            _claim(self._by_email, email_key(user.email), user)
+
+    def _change_user(self, change: UserUpdated, at: int) -> None:
+        if not 0 < change.id <= len(self._users):
+            raise InvariantBroken(f"user {change.id} does not exist")
+        user = self._users[change.id - 1]
+        if user.username is not None:
+            del self._by_username[user.username]
+        if user.email is not None:
+            del self._by_email[email_key(user.email)]
+        user.username, user.email = change.username, change.email
+        user.phone_number, user.name = change.phone_number, change.name
+        user.updated_at = at
+        self._claim_names(user)
+
+    def _add_wallet(self, opened: WalletOpened, at: int) -> None:
+        if opened.number != len(self._wallets) + 1 or opened.asset not in self._assets:
+            raise InvariantBroken(f"wallet {opened.number} of asset {opened.asset} after {len(self._wallets)} wallets")
+        wallet = Wallet(opened.number, opened.id, opened.user_id, self._assets[opened.asset], at, at)
+        self._link_wallet(wallet)
+        self.next_wallet = max(self.next_wallet, wallet.number + 1)
+
+    def _link_wallet(self, wallet: Wallet) -> None:
+        self._wallets.append(wallet)
+        if self._by_id.setdefault(wallet.id, wallet) is not wallet:
+            raise InvariantBroken(f"wallet id {wallet.id} is taken")
+        if wallet.user_id != SYSTEM:
+            if not 0 < wallet.user_id <= len(self._users):
+                raise InvariantBroken(f"wallet {wallet.number}: user {wallet.user_id} does not exist")
+            user = self._users[wallet.user_id - 1]
+            wallet.user_id = user.id  # one int object for both
+            wallet.sibling = user.wallet
+            user.wallet = wallet
+
+    def _change_wallet(self, change: WalletChanged, at: int) -> None:
+        if not 0 < change.number <= len(self._wallets):
+            raise InvariantBroken(f"wallet {change.number} does not exist")
+        wallet = self._wallets[change.number - 1]
+        if change.closed and wallet.posted != 0:
+            raise InvariantBroken(f"wallet {wallet.number} closes with a balance of {wallet.posted}")
+        wallet.debits_frozen = change.debits_frozen
+        wallet.credits_frozen = change.credits_frozen
+        wallet.closed = change.closed
+        wallet.reason = change.reason
+        wallet.version += 1
+        wallet.updated_at = at
+
+    # ---------------------------------------------------------------------------------------------------- loading
+
+    def load_assets(self, states: Sequence[AssetState]) -> dict[int, int]:
+        """Take assets over from the image; returns asset id → number of its Treasury, for `attach_treasuries`."""
+        return {self._add_asset(state.asset, state.created_at).id: state.asset.treasury for state in states}
+
+    def load_users(self, states: Sequence[UserState]) -> None:
+        """Take users over from the image, in order of id. Raises InvariantBroken."""
+        for state in states:
+            self._add_user(state.user, state.created_at, state.updated_at)
+
+    def load_wallets(self, states: Sequence[WalletState]) -> None:
+        """Take wallets over from the image, in order of number. Raises InvariantBroken."""
+        assets = self._assets
+        number = len(self._wallets)
+        for state in states:
+            number += 1
+            if state.number != number or state.asset not in assets:
+                raise InvariantBroken(f"wallet {state.number} of asset {state.asset} after {number - 1} wallets")
+            if state.posted < 0 and state.user_id != SYSTEM:
+                raise InvariantBroken(f"wallet {state.number}: balance {state.posted} is below zero")
+            self._link_wallet(
+                Wallet(
+                    state.number,
+                    state.id,
+                    state.user_id,
+                    assets[state.asset],
+                    state.created_at,
+                    # An untouched wallet shares the integer; it is 32 bytes of each idle wallet.
+                    state.created_at if state.updated_at == state.created_at else state.updated_at,
+                    state.posted,
+                    0,
+                    state.posted,
+                    state.version,
+                    state.entry_count if state.entry_count != state.version else state.version,
+                    state.last_entry,
+                    0,
+                    False,
+                    state.debits_frozen,
+                    state.credits_frozen,
+                    state.closed,
+                    state.reason,
+                )
+            )
+
+    def attach_treasuries(self, treasuries: dict[int, int]) -> None:
+        """Give each loaded asset its Treasury. Raises InvariantBroken."""
+        for asset_id, number in treasuries.items():
+            if not 0 < number <= len(self._wallets) or self._wallets[number - 1].user_id != SYSTEM:
+                raise InvariantBroken(f"asset {asset_id}: wallet {number} is not a Treasury")
+            self._assets[asset_id].treasury = self._wallets[number - 1]
+
+    def resume(self, seq: int, counters: ImageCounters) -> None:
+        """Go on from the image's head. Raises InvariantBroken if what was loaded is not what the image counted."""
+        if (counters.users, counters.wallets) != (len(self._users), len(self._wallets)):
+            raise InvariantBroken(
+                f"{len(self._users)} users and {len(self._wallets)} wallets where {counters.users} and {counters.wallets} are counted"
+            )
+        sums: dict[int, int] = {}
+        entries = 0
+        for wallet in self._wallets:
+            sums[wallet.asset.id] = sums.get(wallet.asset.id, 0) + wallet.posted
+            entries += wallet.entry_count
+        if any(sums.values()) or entries != counters.entries:
+            raise InvariantBroken(
+                f"the wallets do not balance: sums by asset {sums}, {entries} entries of {counters.entries}"
+            )
+        self.seq = seq
+        self.next_user = counters.users + 1
+        self.next_wallet = counters.wallets + 1
+        self.next_transaction = counters.transactions + 1
+        self.next_entry = counters.entries + 1
+
+
+def _claim(names: dict[str, User], name: str, user: User) -> None:
+    if names.setdefault(name, user) is not user:
+        raise InvariantBroken(f"user {user.id}: {name!r} is taken")

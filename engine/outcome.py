@@ -1,0 +1,112 @@
+"""Outcomes: what an operation brought about, made from its record alone, so that a replay says what the first answer said."""
+
+import msgspec
+
+from .commands import Batch, Command
+from .directory import preview_asset, preview_user
+from .draft import Draft, plain_facts, transactions_of
+from .ledger import Ledger, User
+from .ports import Transaction
+from .records import Record
+from .refusals import Refusal, RefusalCode
+from .wallet import Asset, Wallet
+
+Item = Transaction | Refusal
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What happened, or in a dry run would happen.
+
+    `record` is None only for a batch of which every item was refused. `transactions`: the record's movements in order. `items`: for a batch, in the order of the
+    request, each item's transaction or refusal (a wallet among a refusal's facts is given by id). `subject`: the user, wallet or asset that was made or changed; in
+    a dry run it is in no ledger.
+    """
+
+    record: Record | None
+    transactions: tuple[Transaction, ...] = ()
+    items: tuple[Item, ...] = ()
+    subject: User | Wallet | Asset | None = None
+    replayed: bool = False
+    dry_run: bool = False
+
+
+def outcome_of(
+    command: Command, record: Record, ledger: Ledger | None, *, replayed: bool = False, dry_run: bool = False
+) -> Outcome:
+    """The outcome of a record. `ledger` is where it was applied; a movement needs none."""
+    if record.body.movements:
+        transactions = transactions_of(record)
+        items = _items(record, transactions) if isinstance(command, Batch) else ()
+        return Outcome(record=record, transactions=transactions, items=items, replayed=replayed, dry_run=dry_run)
+    assert ledger is not None
+    subject = _preview(record, ledger) if dry_run else _subject(record, ledger)
+    return Outcome(record=record, subject=subject, replayed=replayed, dry_run=dry_run)
+
+
+def refused_batch(draft: Draft, dry_run: bool) -> Outcome:
+    """The outcome of a batch of which every item was refused."""
+    items = tuple(
+        Refusal(item.code, item.detail, **plain_facts(item)) for item in draft.items if isinstance(item, Refusal)
+    )
+    return Outcome(record=None, items=items, dry_run=dry_run)
+
+
+def _items(record: Record, transactions: tuple[Transaction, ...]) -> tuple[Item, ...]:
+    refused = {item.index: item for item in record.body.refusals}
+    done = iter(transactions)
+    items: list[Item] = []
+    for index in range(len(transactions) + len(refused)):
+        item = refused.get(index)
+        if item is None:
+            items.append(next(done))
+        else:
+            items.append(Refusal(RefusalCode(item.code), item.detail, **item.facts))
+    return tuple(items)
+
+
+def _subject(record: Record, ledger: Ledger) -> User | Wallet | Asset:
+    body = record.body
+    if body.assets:
+        return ledger.asset_by_id(body.assets[0].id)
+    if body.users:
+        return ledger.user(body.users[0].id)
+    if body.user_changes:
+        return ledger.user(body.user_changes[0].id)
+    number = body.wallets[0].number if body.wallets else body.wallet_changes[0].number
+    return ledger.wallet_at(number)
+
+
+def _preview(record: Record, ledger: Ledger) -> User | Wallet | Asset:
+    body, at = record.body, record.at
+    if body.assets:
+        return preview_asset(body.assets[0], body.wallets[0], at)
+    if body.users:
+        user = preview_user(body.users[0], at)
+        for opened in body.wallets:
+            user.wallet = Wallet(opened.number, opened.id, user.id, ledger.asset_by_id(opened.asset), at, at)
+        return user
+    if body.user_changes:
+        change = body.user_changes[0]
+        return msgspec.structs.replace(
+            ledger.user(change.id),
+            username=change.username,
+            email=change.email,
+            phone_number=change.phone_number,
+            name=change.name,
+            updated_at=at,
+        )
+    if body.wallets:
+        new = body.wallets[0]
+        return Wallet(new.number, new.id, new.user_id, ledger.asset_by_id(new.asset), at, at)
+    wallet_change = body.wallet_changes[0]
+    wallet = ledger.wallet_at(wallet_change.number)
+    return msgspec.structs.replace(
+        wallet,
+        debits_frozen=wallet_change.debits_frozen,
+        credits_frozen=wallet_change.credits_frozen,
+        closed=wallet_change.closed,
+        reason=wallet_change.reason,
+        version=wallet.version + 1,
+        updated_at=at,
+        mailbox=None,
+    )

@@ -1,0 +1,157 @@
+"""A wallet: its balance, what of it is held, and the rules by which money may leave and enter. Pure and synchronous.
+
+Two views of the balance stand side by side. `posted` is durable: what the journal holds. The appended view (`appended`, `entry_count`,
+`last_entry`) runs ahead of it by the records in flight, in the order they were appended. Money that is on its way in is in `appended` only, so it
+cannot be spent; money on its way out is in `held`, so it cannot be spent twice.
+"""
+
+from collections import deque
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from .limits import AMOUNT_MAX
+from .records import Leg
+from .refusals import RefusalCode
+
+
+class InvariantBroken(Exception):
+    """The ledger contradicts itself: a bug, or a journal that was changed. The process must stop."""
+
+
+class Asset(msgspec.Struct, gc=False, eq=False):
+    """A kind of money. Amounts of it are integers in units of 10^-scale."""
+
+    id: int
+    code: str
+    name: str
+    scale: int
+    transferable: bool
+    min_amount: int
+    max_amount: int
+    aliases: tuple[str, ...]
+    active: bool
+    created_at: int
+    treasury: "Wallet" = None  # type: ignore[assignment]  # set by the ledger in the same turn
+
+
+class Verdict(Enum):
+    """An answer that is neither yes nor a refusal."""
+
+    UNDECIDED = "undecided"
+    """It depends on records that are in flight: ask again when the wallet has settled."""
+
+
+UNDECIDED = Verdict.UNDECIDED
+
+
+class Wallet(msgspec.Struct, gc=False, eq=False):
+    """One wallet. Only the turns of its actor and the application of records change it.
+
+    Invariants: 0 <= held <= posted and posted >= 0, but for a Treasury, which may be below zero and never holds;
+    in_flight == 0 implies appended == posted and held == 0; a mailbox that is not empty implies in_flight > 0 or changing.
+    """
+
+    number: int
+    id: str
+    user_id: int
+    asset: Asset
+    created_at: int
+    updated_at: int
+    posted: int = 0
+    held: int = 0
+    appended: int = 0
+    version: int = 0
+    entry_count: int = 0
+    last_entry: int = 0
+    in_flight: int = 0
+    """Legs appended and not yet durable."""
+    changing: bool = False
+    """A freeze, unfreeze or close is in flight: nothing may be decided until it is durable."""
+    debits_frozen: bool = False
+    credits_frozen: bool = False
+    closed: bool = False
+    reason: str | None = None
+    sibling: "Wallet | None" = None
+    """The user's previously opened wallet: a user's wallets are a chain."""
+    mailbox: deque[Any] | None = None
+
+    @property
+    def available(self) -> int:
+        """What may be spent now."""
+        return self.posted - self.held
+
+    @property
+    def is_treasury(self) -> bool:
+        """Whether the system owns it: the source and sink of its asset."""
+        return self.user_id == 0
+
+    @property
+    def status(self) -> str:
+        """active, frozen or closed."""
+        if self.closed:
+            return "closed"
+        return "frozen" if self.debits_frozen or self.credits_frozen else "active"
+
+    def judge(self, amount: int, draw: int, rise: int) -> RefusalCode | Verdict | None:
+        """Whether a leg of `amount` may be reserved: None for yes.
+
+        `draw` is what must be held for it beyond what the same record holds already, `rise` how far above the appended balance
+        the record would bring the wallet (below, for a Treasury: negative). A refusal rests on durable state alone.
+        """
+        if self.changing:
+            return UNDECIDED
+        if self.closed:
+            return RefusalCode.WALLET_CLOSED
+        if self.debits_frozen if amount < 0 else self.credits_frozen:
+            return RefusalCode.WALLET_FROZEN
+        if self.user_id == 0:
+            refused = not -AMOUNT_MAX <= self.appended + rise <= AMOUNT_MAX
+            code = RefusalCode.BALANCE_OVERFLOW
+        elif draw > self.posted - self.held:
+            refused, code = True, RefusalCode.INSUFFICIENT_BALANCE
+        else:
+            refused = self.appended + rise > AMOUNT_MAX
+            code = RefusalCode.BALANCE_OVERFLOW
+        if not refused:
+            return None
+        return UNDECIDED if self.in_flight else code
+
+    def project(self, movement: int, amount: int, entry: int) -> Leg:
+        """The leg that takes the appended view forward by `amount` with entry number `entry`."""
+        self.appended += amount
+        self.entry_count += 1
+        self.in_flight += 1
+        leg = Leg(movement, self.number, amount, self.appended, self.entry_count, self.last_entry)
+        self.last_entry = entry
+        return leg
+
+    def unproject(self, leg: Leg) -> None:
+        """Take back the latest projected leg: its record will never be durable."""
+        self.appended -= leg.amount
+        self.entry_count -= 1
+        self.in_flight -= 1
+        self.last_entry = leg.previous
+
+    def apply(self, leg: Leg, entry: int, at: int) -> None:
+        """Post a durable leg. Raises InvariantBroken if the recorded result is not this wallet's.
+
+        A leg that was not projected (at replay, or in the record that opens the wallet) takes the appended view along.
+        """
+        posted = self.posted + leg.amount
+        if posted != leg.balance_after:
+            raise InvariantBroken(f"wallet {self.number}: balance {posted}, recorded {leg.balance_after}")
+        if posted < 0 and self.user_id != 0:
+            raise InvariantBroken(f"wallet {self.number}: balance {posted} is below zero")
+        if self.in_flight:
+            self.in_flight -= 1
+        else:
+            if leg.ordinal != self.entry_count + 1 or leg.previous != self.last_entry:
+                raise InvariantBroken(f"wallet {self.number}: entry {leg.ordinal} after {self.entry_count} entries")
+            self.appended = posted
+            self.entry_count = leg.ordinal
+            self.last_entry = entry
+        self.posted = posted
+        self.version += 1
+        self.updated_at = at
