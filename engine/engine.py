@@ -140,9 +140,12 @@ class Engine:
         self._idle.set()
         self._watchers: list[asyncio.Future[None]] = []
         self._failure: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
-        self._tasks: list[asyncio.Task[None]] = []
         self.state = EngineState.RUNNING
         self.stats = EngineStats()
+        self._folding.durable(self._journal.durable.seq)
+        self._writer = asyncio.create_task(self._guard(self._write()), name="walletd journal writer")
+        self._folder = asyncio.create_task(self._guard(self._folding.run()), name="walletd folding")
+        self._stopping: asyncio.Task[None] | None = None
 
     # -------------------------------------------------------------------------------------------------- lifetime
 
@@ -171,7 +174,7 @@ class Engine:
             await image.close()
             await journal.close()
             raise
-        engine = cls(
+        return cls(
             journal,
             image,
             queries,
@@ -180,28 +183,26 @@ class Engine:
             reserved_asset_ids=reserved_asset_ids,
             options=options,
         )
-        engine._folding.durable(recovered.journal.durable.seq)
-        engine._tasks = [
-            asyncio.create_task(engine._guard(engine._write()), name="walletd journal writer"),
-            asyncio.create_task(engine._guard(engine._folding.run()), name="walletd folding"),
-        ]
-        return engine
 
     async def stop(self) -> None:
-        """Take no new work, finish what is in flight, fold all of it, close the stores. Safe to call twice.
+        """Take no new work, finish what is in flight, fold all of it, close the stores. Safe to call twice, and at once.
 
         A failed engine has nothing to finish: it closes only.
         """
-        if self.state in (EngineState.RUNNING, EngineState.READ_ONLY):
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(), name="walletd stop")
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        if self.state is not EngineState.FAILED:
             self.state = EngineState.STOPPING
             await self._idle.wait()
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._writer.cancel()
+        self._folding.end()
+        await asyncio.gather(self._writer, self._folder, return_exceptions=True)
         self._wake_watchers()
         try:
-            if tasks and self.state is not EngineState.FAILED:
+            if self.state is not EngineState.FAILED:
                 await self._folding.finish()
         except JournalFull:
             pass  # the image follows at the next start: the journal has everything
@@ -398,7 +399,7 @@ class Engine:
             self._fail(error, len(rows))
             return
         self.stats.flushed(len(rows), time.perf_counter() - started)
-        self._commit([self._in_flight.popleft() for _ in rows])
+        self._commit(list(itertools.islice(self._in_flight, len(rows))))
 
     def _commit(self, group: list[Operation]) -> None:
         """Apply a durable group in order, then answer all of it at once, then let those who waited for it take their turns."""
@@ -418,6 +419,7 @@ class Engine:
                 key = record.body.key
                 self._keys.bind(key_digest(key.scope, key.key), record.seq, record.at)
         for operation in group:
+            self._in_flight.popleft()
             self._answer(operation)
         self._folding.durable(self.ledger.seq)
         self._wake_watchers()

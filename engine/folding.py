@@ -18,12 +18,13 @@ _EXPIRE_INTERVAL_US: Final = 10_000_000
 
 
 class Folding:
-    """Folds what is durable, in the background. `run` is its life; it ends by cancellation or with the image's failure."""
+    """Folds what is durable, in the background. `run` is its life; it ends after `end`, between two steps, or with the image's failure."""
 
     def __init__(self, image: Image, folded: Head) -> None:
         self._image = image
         self._durable_seq = folded.seq
         self._expired_at = 0
+        self._ending = False
         self._work = asyncio.Event()
         self._wanted = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
@@ -45,9 +46,15 @@ class Folding:
         self._wanted.set()
         await waiter
 
+    def end(self) -> None:
+        """Let `run` end. A step under way is finished: half a step must not be left in the store."""
+        self._ending = True
+        self._work.set()
+        self._wanted.set()
+
     async def run(self) -> None:
-        """Fold for ever. Raises StorageUnusable when the image fails."""
-        while True:
+        """Fold until `end`. Raises StorageUnusable when the image fails."""
+        while not self._ending:
             await self._work.wait()
             self._work.clear()
             if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
@@ -69,6 +76,8 @@ class Folding:
 
     async def _linger(self) -> None:
         self._wanted.clear()
+        if self._ending:
+            return
         try:
             async with asyncio.timeout(_LINGER_S):
                 await self._wanted.wait()
@@ -76,7 +85,7 @@ class Folding:
             return
 
     async def _fold_all(self) -> None:
-        while self.folded.seq < self._durable_seq:
+        while self.folded.seq < self._durable_seq and not self._ending:
             try:
                 self.folded = await self._image.fold(self._durable_seq)
             except JournalFull:
