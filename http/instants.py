@@ -1,0 +1,42 @@
+"""Instants: microseconds since 1970 UTC inside, RFC 3339 with `Z` and six decimals outside. Integers all the way."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+SECOND_US: Final = 1_000_000
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_INSTANT: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+
+
+class _Second:
+    """The second formatted last: consecutive instants share it, and only their decimals differ."""
+
+    __slots__ = ("number", "text")
+
+    def __init__(self) -> None:
+        self.number = -1
+        self.text = ""
+
+
+_second: Final = _Second()
+
+
+def rfc3339(at_us: int) -> str:
+    """The instant as text, such as `2026-01-31T09:30:00.000001Z`."""
+    number, microseconds = divmod(at_us, SECOND_US)
+    if number != _second.number:
+        _second.text = (_EPOCH + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.")
+        _second.number = number
+    return f"{_second.text}{microseconds:06d}Z"
+
+
+def microseconds(text: str) -> int:
+    """The instant that an RFC 3339 text names. Raises ValueError: a zone is needed, and no more than six decimals are."""
+    if _INSTANT.fullmatch(text) is None:
+        raise ValueError("not an RFC 3339 instant with at most six decimals")
+    return (datetime.fromisoformat(text.upper()) - _EPOCH) // _MICROSECOND

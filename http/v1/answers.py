@@ -1,0 +1,147 @@
+"""Answers: the engine's objects in the native API's form."""
+
+from ...engine.ledger import Ledger, User
+from ...engine.ports import HistoryEntry, Transaction
+from ...engine.wallet import Asset, Wallet
+from ..instants import rfc3339
+from .wire import AssetAnswer, EntryAnswer, LegAnswer, TransactionAnswer, TransferAnswer, UserAnswer, WalletAnswer
+
+
+def user_answer(user: User, dry_run: bool = False) -> UserAnswer:
+    """A user; of a dry run's creation without the id that it does not have."""
+    return UserAnswer(
+        id=None if dry_run else user.id,
+        external_id=user.external_id,
+        username=user.username,
+        email=user.email,
+        phone_number=user.phone_number,
+        name=user.name,
+        created_at=rfc3339(user.created_at),
+        updated_at=rfc3339(user.updated_at),
+    )
+
+
+def asset_answer(asset: Asset, dry_run: bool = False) -> AssetAnswer:
+    """An asset; of a dry run's creation without its Treasury."""
+    return AssetAnswer(
+        id=asset.id,
+        code=asset.code,
+        aliases=asset.aliases,
+        name=asset.name,
+        scale=asset.scale,
+        transferable=asset.transferable,
+        min_amount=str(asset.min_amount),
+        max_amount=str(asset.max_amount),
+        active=asset.active,
+        treasury_wallet_id=None if dry_run else asset.treasury.id,
+        created_at=rfc3339(asset.created_at),
+    )
+
+
+def wallet_answer(ledger: Ledger, wallet: Wallet, dry_run: bool = False) -> WalletAnswer:
+    """A wallet; of a dry run's opening without the id that it does not have."""
+    return WalletAnswer(
+        id=None if dry_run else wallet.id,
+        user_id=None if wallet.is_treasury else wallet.user_id,
+        external_user_id=None if wallet.is_treasury else ledger.user(wallet.user_id).external_id,
+        asset=wallet.asset.code,
+        scale=wallet.asset.scale,
+        posted=str(wallet.posted),
+        held=str(wallet.held),
+        available=str(wallet.available),
+        version=wallet.version,
+        status=wallet.status,
+        created_at=rfc3339(wallet.created_at),
+        updated_at=rfc3339(wallet.updated_at),
+    )
+
+
+def is_transfer(ledger: Ledger, transaction: Transaction) -> bool:
+    """Whether a transaction has exactly two legs, of one asset."""
+    entries = transaction.entries
+    return len(entries) == 2 and ledger.wallet_at(entries[0].wallet).asset is ledger.wallet_at(entries[1].wallet).asset
+
+
+def transfer_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> TransferAnswer:
+    """A transaction of two legs of one asset as a transfer."""
+    debit, credit = transaction.entries
+    if debit.amount > 0:
+        debit, credit = credit, debit
+    source, destination = ledger.wallet_at(debit.wallet), ledger.wallet_at(credit.wallet)
+    code, scale = source.asset.code, source.asset.scale
+    amount = str(credit.amount)
+    return TransferAnswer(
+        None if dry_run else f"tfr_{transaction.id}",
+        None if dry_run else f"txn_{transaction.id}",
+        source.id,
+        destination.id,
+        amount,
+        code,
+        scale,
+        (
+            LegAnswer(
+                source.id, f"-{amount}", code, scale, str(debit.balance_after), None if dry_run else f"ent_{debit.id}"
+            ),
+            LegAnswer(
+                destination.id, amount, code, scale, str(credit.balance_after), None if dry_run else f"ent_{credit.id}"
+            ),
+        ),
+        "completed",
+        transaction.type,
+        transaction.description,
+        transaction.category,
+        transaction.reference,
+        transaction.metadata,
+        None if dry_run else transaction.seq,
+        rfc3339(transaction.at),
+    )
+
+
+def leg_answers(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> tuple[LegAnswer, ...]:
+    """A transaction's legs in the order they were given."""
+    legs = []
+    for entry in transaction.entries:
+        wallet = ledger.wallet_at(entry.wallet)
+        entry_id = None if dry_run else f"ent_{entry.id}"
+        legs.append(
+            LegAnswer(
+                wallet.id, str(entry.amount), wallet.asset.code, wallet.asset.scale, str(entry.balance_after), entry_id
+            )
+        )
+    return tuple(legs)
+
+
+def transaction_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> TransactionAnswer:
+    """A transaction of any number of legs."""
+    return TransactionAnswer(
+        id=None if dry_run else f"txn_{transaction.id}",
+        type=transaction.type,
+        legs=leg_answers(ledger, transaction, dry_run),
+        status="completed",
+        description=transaction.description,
+        category=transaction.category,
+        reference=transaction.reference,
+        metadata=transaction.metadata,
+        sequence=None if dry_run else transaction.seq,
+        created_at=rfc3339(transaction.at),
+    )
+
+
+def entry_answer(wallet: Wallet, row: HistoryEntry) -> EntryAnswer:
+    """One entry of a wallet's history."""
+    return EntryAnswer(
+        id=f"ent_{row.entry.id}",
+        transaction_id=f"txn_{row.transaction}",
+        wallet_id=wallet.id,
+        type=row.type,
+        amount=str(row.entry.amount),
+        asset=wallet.asset.code,
+        scale=wallet.asset.scale,
+        balance_after=str(row.entry.balance_after),
+        description=row.description,
+        category=row.category,
+        reference=row.reference,
+        metadata=row.metadata,
+        sequence=row.seq,
+        created_at=rfc3339(row.at),
+    )

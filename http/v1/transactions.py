@@ -1,0 +1,58 @@
+"""`/v1/transactions`: movements of any number of legs, all or nothing."""
+
+from aiohttp import web
+
+from ...engine.commands import Move
+from ...engine.refusals import RefusalCode
+from ..amounts import signed_minor_units
+from ..call import Call, transaction_of
+from ..decoding import Body
+from ..routes import Routes
+from .answers import transaction_answer
+from .wire import TransactionRequest
+
+_TRANSACTION = Body(TransactionRequest)
+
+
+def register(routes: Routes) -> None:
+    """Add the transactions."""
+    routes.add("POST", "/v1/transactions", "transaction_create", create)
+    routes.add("GET", "/v1/transactions/{id}", "transaction_get", get, no_store=True)
+
+
+def members_of(move: Move) -> dict[str, object]:
+    """A transaction in the form in which repetitions are compared; what is not given is left out."""
+    members = {
+        "legs": [[wallet, str(amount)] for wallet, amount in move.legs],
+        "description": move.description,
+        "category": move.category,
+        "reference": move.reference,
+        "metadata": move.metadata,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+async def create(call: Call) -> web.StreamResponse:
+    """Move money between any number of wallets and assets."""
+    request = await call.body(_TRANSACTION)
+    legs = [
+        (leg.wallet_id.lower(), signed_minor_units(leg.amount, f"/legs/{index}/amount"))
+        for index, leg in enumerate(request.legs)
+    ]
+    move = Move(
+        legs=tuple(legs),
+        description=request.description,
+        category=request.category,
+        reference=request.reference,
+        metadata=request.metadata,
+    )
+    outcome = await call.engine.execute(move, key=call.idempotency_key(members_of, move), dry_run=call.dry_run())
+    transaction = transaction_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run)
+    return call.made(transaction, outcome, f"/v1/transactions/{transaction.id}")
+
+
+async def get(call: Call) -> web.StreamResponse:
+    """One transaction."""
+    call.query()
+    transaction = await transaction_of(call, "txn_", RefusalCode.TRANSACTION_NOT_FOUND)
+    return call.answer(transaction_answer(call.engine.ledger, transaction))

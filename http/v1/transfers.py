@@ -1,0 +1,66 @@
+"""`/v1/transfers`: money from one wallet to another of the same asset."""
+
+from aiohttp import web
+
+from ...engine.commands import Move
+from ...engine.refusals import Refusal, RefusalCode
+from ..amounts import minor_units
+from ..call import Call, transaction_of
+from ..decoding import Body
+from ..routes import Routes
+from .answers import is_transfer, transfer_answer
+from .wire import TransferRequest
+
+_TRANSFER = Body(TransferRequest)
+
+
+def register(routes: Routes) -> None:
+    """Add the transfers."""
+    routes.add("POST", "/v1/transfers", "transfer_create", create)
+    routes.add("GET", "/v1/transfers/{id}", "transfer_get", get, no_store=True)
+
+
+def move_of(request: TransferRequest, pointer: str = "") -> Move:
+    """The command that a transfer asks for. Raises Refusal for an amount that is none."""
+    amount = minor_units(request.amount, f"{pointer}/amount")
+    return Move(
+        legs=((request.source.lower(), -amount), (request.destination.lower(), amount)),
+        type="transfer",
+        description=request.description,
+        category=request.category,
+        reference=request.reference,
+        metadata=request.metadata,
+    )
+
+
+def members_of(move: Move) -> dict[str, object]:
+    """A transfer in the form in which repetitions are compared; what is not given is left out."""
+    (source, _), (destination, amount) = move.legs
+    members = {
+        "source": source,
+        "destination": destination,
+        "amount": str(amount),
+        "description": move.description,
+        "category": move.category,
+        "reference": move.reference,
+        "metadata": move.metadata,
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+async def create(call: Call) -> web.StreamResponse:
+    """Move money."""
+    move = move_of(await call.body(_TRANSFER))
+    key = call.idempotency_key(members_of, move)
+    outcome = await call.engine.execute(move, key=key, dry_run=call.dry_run())
+    transfer = transfer_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run)
+    return call.made(transfer, outcome, f"/v1/transfers/{transfer.id}")
+
+
+async def get(call: Call) -> web.StreamResponse:
+    """One transfer: a transaction of exactly two legs of one asset."""
+    call.query()
+    transaction = await transaction_of(call, "tfr_", RefusalCode.TRANSFER_NOT_FOUND)
+    if not is_transfer(call.engine.ledger, transaction):
+        raise Refusal(RefusalCode.TRANSFER_NOT_FOUND)
+    return call.answer(transfer_answer(call.engine.ledger, transaction))
