@@ -32,7 +32,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """Move money between any number of wallets, all or nothing: the legs sum to zero per asset.
 
     `type` is the movement's name in histories: `transfer`, `transaction`, `credit`, `debit`, `topup`, ... Between two
-    users' wallets the asset must be transferable.
+    users' wallets the asset must be transferable. `receipt` asks for a receipt to be written once it is durable.
     """
 
     legs: tuple[tuple[WalletRef, int], ...]
@@ -41,6 +41,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     category: str | None = None
     reference: str | None = None
     metadata: dict[str, Any] | None = None
+    receipt: bool = False
 
 
 def transfer(
@@ -53,6 +54,7 @@ def transfer(
     category: str | None = None,
     reference: str | None = None,
     metadata: dict[str, Any] | None = None,
+    receipt: bool = False,
 ) -> Move:
     """The movement of `amount` minor units from one wallet to another: a debit leg, then a credit leg.
 
@@ -67,6 +69,7 @@ def transfer(
         category=category,
         reference=reference,
         metadata=metadata,
+        receipt=receipt,
     )
 
 

@@ -79,7 +79,14 @@ class Coordinator:
             raise
         offset = len(draft.movements)
         draft.movements.append(
-            Movement(movement_type(move.type, legs), move.description, move.category, move.reference, move.metadata)
+            Movement(
+                movement_type(move.type, legs),
+                move.description,
+                move.category,
+                move.reference,
+                move.metadata,
+                move.receipt,
+            )
         )
         for wallet, amount in legs:
             draft.legs.append((wallet, amount, offset))

@@ -177,6 +177,7 @@ def transactions_of(record: Record) -> tuple[Transaction, ...]:
             movement.reference,
             movement.metadata,
             tuple(entries[offset]),
+            None if body.key is None else body.key.key,
         )
         for offset, movement in enumerate(body.movements)
     )

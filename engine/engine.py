@@ -10,7 +10,7 @@ import itertools
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +44,8 @@ from .ports import (
     Image,
     JournalFull,
     JournalStore,
+    NumberedPage,
+    NumberedQuery,
     OutcomeUnknown,
     Queries,
     Transaction,
@@ -89,14 +91,16 @@ class EngineStats:
     def __init__(self) -> None:
         self.flushes = 0
         self.flushed_records = 0
+        self.flushed_bytes = 0
         self.flush_seconds_total = 0.0
         self.last_group_size = 0
         self.invariant_violations = 0
         self.flush_observer: Callable[[float], None] | None = None
         self.group_observer: Callable[[float], None] | None = None
 
-    def flushed(self, records: int, seconds: float) -> None:
-        """Count one flush."""
+    def flushed(self, records: int, size_bytes: int, seconds: float) -> None:
+        """Count one flush of that many records, whose bodies had that many bytes."""
+        self.flushed_bytes += size_bytes
         self.flushes += 1
         self.flushed_records += records
         self.flush_seconds_total += seconds
@@ -398,7 +402,7 @@ class Engine:
         except (OutcomeUnknown, Fenced) as error:
             self._fail(error, len(rows))
             return
-        self.stats.flushed(len(rows), time.perf_counter() - started)
+        self.stats.flushed(len(rows), sum(len(row.body) for row in rows), time.perf_counter() - started)
         self._commit(list(itertools.islice(self._in_flight, len(rows))))
 
     def _commit(self, group: list[Operation]) -> None:
@@ -503,6 +507,24 @@ class Engine:
         if transaction is None:
             raise Refusal(RefusalCode.TRANSACTION_NOT_FOUND)
         return transaction
+
+    async def transactions(self, numbers: Sequence[int]) -> list[Transaction]:
+        """Movements by their numbers, at most PAGE_MAX, in the order asked for; those that do not exist are left out."""
+        await self._folding.through(self.ledger.seq)
+        return await self._queries.transactions(numbers)
+
+    async def transaction_of_entry(self, entry: int) -> Transaction:
+        """The movement of an entry, by the entry's number. Raises Refusal TRANSACTION_NOT_FOUND."""
+        await self._folding.through(self.ledger.seq)
+        transaction = await self._queries.transaction_of_entry(entry)
+        if transaction is None:
+            raise Refusal(RefusalCode.TRANSACTION_NOT_FOUND)
+        return transaction
+
+    async def numbered(self, query: NumberedQuery) -> NumberedPage:
+        """A page by its number of some wallets' entries, with the exact total."""
+        await self._folding.through(self.ledger.seq)
+        return await self._queries.numbered(query)
 
     async def history(self, query: HistoryQuery) -> HistoryPage:
         """A page of a wallet's entries, newest first."""

@@ -23,6 +23,8 @@ from .ports import (
     ImageCounters,
     JournalFull,
     KeyState,
+    NumberedPage,
+    NumberedQuery,
     StorageUnusable,
     Transaction,
     UserState,
@@ -183,6 +185,28 @@ class MemoryImage:
     async def transaction(self, number: int) -> Transaction | None:
         """See Queries."""
         return self._transactions[number - 1] if 0 < number <= len(self._transactions) else None
+
+    async def transactions(self, numbers: Sequence[int]) -> list[Transaction]:
+        """See Queries."""
+        return [self._transactions[number - 1] for number in numbers if 0 < number <= len(self._transactions)]
+
+    async def transaction_of_entry(self, entry: int) -> Transaction | None:
+        """See Queries."""
+        for transaction in self._transactions:
+            if transaction.entries[0].id <= entry <= transaction.entries[-1].id:
+                return transaction
+        return None
+
+    async def numbered(self, query: NumberedQuery) -> NumberedPage:
+        """See Queries."""
+        found = [
+            item
+            for wallet in query.wallets
+            for item in self._histories.get(wallet, [])
+            if query.types is None or item.type in query.types
+        ]
+        found.sort(key=lambda item: item.entry.id, reverse=True)
+        return NumberedPage(found[query.offset : query.offset + query.limit], len(found))
 
     async def history(self, query: HistoryQuery) -> HistoryPage:
         """See Queries."""

@@ -168,7 +168,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transaction(msgspec.Struct, frozen=True, gc=False):
-    """One movement as read back: `id` is the transaction's number, `seq` its record's. Entries in order of number."""
+    """One movement as read back: `id` is the transaction's number, `seq` its record's. Entries in order of number.
+
+    `key` is the idempotency key in words that its record is bound to, None for none.
+    """
 
     id: int
     seq: int
@@ -179,10 +182,11 @@ class Transaction(msgspec.Struct, frozen=True, gc=False):
     reference: str | None
     metadata: dict[str, Any] | None
     entries: tuple[Entry, ...]
+    key: str | None = None
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
-    """An entry of one wallet's history with what its transaction says."""
+    """An entry of a wallet's history with what its transaction says. `type` is the entry's (`entry_type` in records.py)."""
 
     entry: Entry
     transaction: int
@@ -223,6 +227,23 @@ class HistoryPage(msgspec.Struct, frozen=True, gc=False):
     next_below: int | None
 
 
+class NumberedQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A page by its number, for clients that count: of all entries of the `wallets` whose type is one of `types` (None: any), newest first,
+    those after the first `offset`, at most `limit`."""
+
+    wallets: tuple[int, ...]
+    offset: int
+    limit: int
+    types: tuple[str, ...] | None = None
+
+
+class NumberedPage(msgspec.Struct, frozen=True, gc=False):
+    """The entries of a page, newest first (in falling order of entry number), and exactly how many match in all."""
+
+    entries: list[HistoryEntry]
+    total: int
+
+
 class WalletQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of wallets > `after` in order, at most `limit`. `status` is active, frozen or closed."""
 
@@ -241,6 +262,18 @@ class Queries(Protocol):
 
     async def transaction(self, number: int) -> Transaction | None:
         """One movement by its number."""
+        ...
+
+    async def transactions(self, numbers: Sequence[int]) -> list[Transaction]:
+        """Movements by their numbers, at most PAGE_MAX, in the order asked for; those that do not exist are left out."""
+        ...
+
+    async def transaction_of_entry(self, entry: int) -> Transaction | None:
+        """The movement that an entry, given by its number, belongs to."""
+        ...
+
+    async def numbered(self, query: NumberedQuery) -> NumberedPage:
+        """A page by its number, with the exact total."""
         ...
 
     async def history(self, query: HistoryQuery) -> HistoryPage:

@@ -67,13 +67,14 @@ class WalletChanged(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkn
 
 
 class Movement(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, gc=False):
-    """One movement's description; its legs carry its offset."""
+    """One movement's description; its legs carry its offset. `receipt`: one is to be written for it."""
 
     type: str
     description: str | None = None
     category: str | None = None
     reference: str | None = None
     metadata: dict[str, Any] | None = None
+    receipt: bool = False
 
 
 class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False, forbid_unknown_fields=True):
