@@ -287,8 +287,7 @@ class Server:
         return response
 
     def _log(self, call: Call, path: str, response: web.StreamResponse | None, seconds: float) -> None:
-        line: Mapping[str, Any] = {
-            "event": "request",
+        fields: Mapping[str, Any] = {
             "request_id": call.request_id,
             "method": call.request.method,
             "path": path[:INSTANCE_LENGTH_MAX],
@@ -298,7 +297,7 @@ class Server:
             "duration_ms": round(seconds * 1000, 3),
             "client": call.request.remote,
         }
-        log.info(msgspec.json.encode(line).decode())
+        log.info("request", extra=fields)
 
 
 _BUG: Final = HttpFault(HttpCode.INTERNAL_ERROR, "Something went wrong inside; it was logged under this request_id.")
