@@ -1,0 +1,128 @@
+"""The laws of JournalStore, for every implementation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from walletd.engine.limits import GROUP_MAX
+from walletd.engine.ports import Fenced, Head, JournalStore
+from walletd.engine.records import GENESIS, Row, decode
+from walletd.tests.contract.conftest import Stores
+from walletd.tests.contract.script import Script
+
+
+async def test_a_new_journal_is_empty(journal: JournalStore) -> None:
+    epoch, head = await journal.claim()
+
+    assert epoch >= 1
+    assert head == Head(0, 0, GENESIS)
+    assert await journal.read(0, 10) == []
+
+
+async def test_rows_read_back_are_those_appended_byte_for_byte(journal: JournalStore, script: Script) -> None:
+    treasury = script.asset(name="Währung „€“ \x7f 𝄞")
+    script.user(name='a "quoted" \\ name\n')
+    script.move((treasury, -5), (2, 5), metadata={"deep": [1, {"x": None}], "big": 2**70, "tiny": 1e-300})
+    epoch, _ = await journal.claim()
+
+    await journal.append(epoch, script.rows)
+
+    rows = await journal.read(0, 10)
+    assert rows == script.rows
+    previous = GENESIS
+    for row in rows:
+        decode(row, previous)
+        previous = row.chain
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 63, 64, 65, 1000, GROUP_MAX])
+async def test_a_group_of_any_size_is_stored_whole(journal: JournalStore, script: Script, size: int) -> None:
+    script.asset()
+    while len(script.rows) < size + 1:
+        script.user()
+    epoch, _ = await journal.claim()
+
+    await journal.append(epoch, script.rows[:1])
+    await journal.append(epoch, script.rows[1:])
+
+    assert await journal.read(0, size + 10) == script.rows
+
+
+async def test_reading_starts_after_the_given_record_and_stops_at_the_limit(
+    journal: JournalStore, script: Script
+) -> None:
+    script.asset()
+    for _ in range(9):
+        script.user()
+    epoch, _ = await journal.claim()
+    await journal.append(epoch, script.rows)
+
+    assert await journal.read(3, 4) == script.rows[3:7]
+    assert await journal.read(8, 100) == script.rows[8:]
+    assert await journal.read(10, 100) == []
+
+
+async def test_the_head_outlives_the_writer(
+    reopened: Callable[[], Awaitable[Stores]], journal: JournalStore, script: Script
+) -> None:
+    script.asset()
+    script.user()
+    epoch, _ = await journal.claim()
+    await journal.append(epoch, script.rows)
+
+    journal = (await reopened()).journal
+    later, head = await journal.claim()
+
+    assert later > epoch
+    assert head == Head(2, script.head.at, script.head.chain)
+    assert await journal.read(0, 10) == script.rows
+
+
+async def test_a_later_claim_fences_the_writer_before_it(journal: JournalStore, script: Script) -> None:
+    script.asset()
+    script.user()
+    first, _ = await journal.claim()
+    await journal.append(first, script.rows[:1])
+
+    second, _ = await journal.claim()
+
+    assert second > first
+    with pytest.raises(Fenced):
+        await journal.append(first, script.rows[1:])
+    assert await journal.read(0, 10) == script.rows[:1]
+    await journal.append(second, script.rows[1:])
+    assert await journal.read(0, 10) == script.rows
+
+
+async def test_readers_see_only_whole_groups_while_groups_are_appended(journal: JournalStore, script: Script) -> None:
+    script.asset()
+    while len(script.rows) < 400:
+        script.user()
+    epoch, _ = await journal.claim()
+    seen: list[list[Row]] = []
+
+    async def read() -> None:
+        while not seen or len(seen[-1]) < len(script.rows):
+            seen.append(await journal.read(0, 1000))
+            await asyncio.sleep(0)
+
+    reading = asyncio.create_task(read())
+    for first in range(0, 400, 8):
+        await journal.append(epoch, script.rows[first : first + 8])
+    await reading
+
+    assert all(len(rows) % 8 == 0 and rows == script.rows[: len(rows)] for rows in seen)
+
+
+async def test_a_journal_with_room_says_so(journal: JournalStore) -> None:
+    await journal.claim()
+
+    assert await journal.has_room()
+
+
+async def test_closing_twice_is_safe(journal: JournalStore) -> None:
+    await journal.claim()
+
+    await journal.close()
+    await journal.close()

@@ -1,0 +1,212 @@
+"""What the image does when its file is lost, spoiled or out of room, and when a fold is cut short."""
+
+import asyncio
+
+import pytest
+
+from walletd.engine.ports import HistoryQuery, JournalFull, StorageUnusable
+from walletd.storage import history
+from walletd.storage.image import SqliteImage
+from walletd.tests.contract.script import Script
+from walletd.tests.storage.conftest import Place
+
+
+async def pragma(image: SqliteImage, text: str) -> int:
+    connection = image._folder
+    assert connection is not None
+    return int(next(iter(await connection.execute_fetchall(f"PRAGMA {text}")))[0])
+
+
+async def test_a_lost_image_is_an_empty_one(place: Place, script: Script) -> None:
+    await place.write(script)
+    place.image_path.unlink()
+
+    async with place.image() as image:
+        head, _ = await image.open()
+        assert head.seq == 0
+        assert (await image.fold(len(script.rows))).seq == len(script.rows)
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("UPDATE balances SET posted = posted + 1 WHERE wallet = 2", "do not sum to zero"),
+        ("UPDATE wallets SET user_id = 1 WHERE number = 1", "negative"),
+        ("DELETE FROM wallets WHERE number = 7", "cannot be trusted"),
+        ("DELETE FROM users WHERE id = 3", "head says"),
+        ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "head says"),
+        ("DELETE FROM transactions WHERE id = (SELECT max(id) FROM transactions)", "head says"),
+        ("UPDATE balances SET entry_count = entry_count + 1 WHERE wallet = 2", "head says"),
+        ("DELETE FROM head", "table head"),
+        ("DROP TABLE balances", "balances"),
+        ("PRAGMA user_version = 9", "newer walletd"),
+        ("PRAGMA application_id = 7", "another program"),
+    ],
+)
+async def test_an_image_that_does_not_agree_with_itself_is_refused(
+    place: Place, script: Script, statement: str, what: str
+) -> None:
+    await place.write(script)
+    place.spoil_image(statement)
+
+    async with place.image() as image:
+        with pytest.raises(StorageUnusable, match=what):
+            await image.open()
+
+
+async def test_an_image_of_noise_is_refused_and_reset_makes_it_anew(place: Place, script: Script) -> None:
+    await place.write(script)
+    place.image_path.write_bytes(b"\xff" * 100_000)
+
+    async with place.image() as image:
+        with pytest.raises(StorageUnusable, match=r"ledger\.db"):
+            await image.open()
+        await image.reset()
+        await image.open()
+
+        assert (await image.fold(len(script.rows))).seq == len(script.rows)
+
+
+async def test_an_image_without_its_journal_is_refused(place: Place) -> None:
+    async with place.image() as image:
+        with pytest.raises(StorageUnusable, match=r"journal\.db"):
+            await image.open()
+
+    assert not place.journal_path.exists()
+
+
+async def test_a_fold_without_room_leaves_the_image_as_it_was_and_comes_back(place: Place, script: Script) -> None:
+    await place.write(script)
+    for _ in range(2000):
+        script.user(name="a name of some length", email="somebody@example.org")
+    await place.write(script, fold=False)
+    async with place.image() as image:
+        before = await image.open()
+        await pragma(image, f"max_page_count = {await pragma(image, 'page_count')}")
+
+        with pytest.raises(JournalFull):
+            await image.fold(len(script.rows))
+
+        await pragma(image, "max_page_count = 100000")
+        assert await image.open() == before
+        assert (await image.fold(len(script.rows))).seq == len(script.rows)
+        _, counters = await image.open()
+        assert counters.users == script.users
+
+
+async def test_a_fold_that_is_cancelled_leaves_whole_steps_only(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    async with place.image() as image:
+        await image.open()
+        for turns in range(1, 40, 3):
+            folding = asyncio.create_task(image.fold(len(script.rows)))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            folding.cancel()
+            await asyncio.wait([folding])
+
+            head, counters = await image.open()
+            assert (head.seq, counters.entries) in {(0, 0), (len(script.rows), script.entries)}
+
+        assert (await image.fold(len(script.rows))).seq == len(script.rows)
+
+
+async def test_a_fold_goes_on_after_one_that_was_cancelled(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    async with place.image() as image:
+        for turns in range(1, 40, 2):
+            await image.reset()
+            await image.open()
+            folding = asyncio.create_task(image.fold(len(script.rows)))
+            for _ in range(turns):
+                await asyncio.sleep(0.0001)
+            folding.cancel()
+            await asyncio.wait([folding])
+
+            assert (await image.fold(len(script.rows))).seq == len(script.rows)
+
+
+async def test_a_gap_in_the_journal_is_not_folded_over(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    place.spoil_journal("DELETE FROM journal WHERE seq = 100")
+
+    async with place.image() as image:
+        await image.open()
+        with pytest.raises(StorageUnusable, match="lacks records"):
+            await image.fold(len(script.rows))
+
+        assert (await image.open())[0].seq == 0
+
+
+async def test_a_record_of_an_unknown_kind_is_not_folded(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    place.spoil_journal("UPDATE journal SET kind = 'exploded' WHERE seq = 100")
+
+    async with place.image() as image:
+        await image.open()
+        with pytest.raises(StorageUnusable, match="exploded"):
+            await image.fold(len(script.rows))
+
+
+async def test_numbers_given_out_twice_or_skipped_are_not_folded(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    place.spoil_journal(
+        "UPDATE journal SET body = json_set(body, '$.first_entry', 1000) WHERE seq = (SELECT max(seq) FROM journal)"
+    )
+
+    async with place.image() as image:
+        await image.open()
+        with pytest.raises(StorageUnusable, match="without gaps"):
+            await image.fold(len(script.rows))
+
+
+async def test_a_step_ends_before_it_has_too_many_legs(
+    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("walletd.storage.image.LEGS_IN_STEP_MAX", 20)
+    await place.write(script, fold=False)
+
+    async with place.image() as image:
+        await image.open()
+        seq, entries = 0, 0
+        while seq < len(script.rows):
+            seq = (await image.fold(len(script.rows))).seq
+            _, counters = await image.open()
+            assert counters.entries - entries <= 22
+            entries = counters.entries
+
+
+async def test_a_page_that_filters_much_is_cut_short_and_goes_on(
+    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script.move((1, -1), (2, 1), category="rare")
+    for _ in range(300):
+        script.move((1, -1), (2, 1))
+    await place.write(script)
+    async with place.image() as image:
+        shorter = history.HISTORY.replace(str(history.WALK_MAX), "100")
+        monkeypatch.setattr(history, "HISTORY", shorter)
+        monkeypatch.setattr(history, "WALK_MAX", 100)
+        await image.open()
+        pages, below = 0, None
+        found = []
+        while True:
+            page = await image.history(HistoryQuery(wallet=1, limit=5, category="rare", below=below))
+            pages, below = pages + 1, page.next_below
+            found += page.entries
+            if below is None:
+                break
+
+        assert [entry.category for entry in found] == ["rare"]
+        assert pages > 2
+
+
+async def test_the_fold_never_writes_to_the_journal(place: Place, script: Script) -> None:
+    await place.write(script)
+    async with place.image() as image:
+        await image.open()
+        connection = image._folder
+        assert connection is not None
+
+        with pytest.raises(Exception, match="readonly"):
+            await connection.execute_fetchall("INSERT INTO journal.writer VALUES (2, 2)")
