@@ -69,15 +69,13 @@ class Mailboxes:
         Raises Refusal OVERLOADED when too many wait there, or when this one has waited too often.
         """
         operation.parks += 1
-        if wallet is None:
-            box = self._lobby
-        else:
-            assert wallet.in_flight or wallet.changing or wallet.mailbox, "nothing would end the wait"
-            if wallet.mailbox is None:
-                wallet.mailbox = deque()
-            box = wallet.mailbox
-        if operation.parks > PARKS_MAX or len(box) >= self._depth_max:
+        box = self._lobby if wallet is None else wallet.mailbox
+        if operation.parks > PARKS_MAX or len(box or ()) >= self._depth_max:
             raise Refusal(RefusalCode.OVERLOADED, "Too many operations wait for the same wallet.")
+        if box is None:
+            assert wallet is not None
+            assert wallet.in_flight or wallet.changing, "nothing would end the wait"
+            box = wallet.mailbox = deque()
         if wallet is not None and wallet is turn_at:
             box.appendleft(operation)
         else:

@@ -102,11 +102,12 @@ class Coordinator:
                     raise Undecided(wallet)
                 known = local.get(wallet)
                 total, lowest = known or (0, 0)
+                brought_in = total - lowest  # by earlier legs of this record: it may be taken out again
                 total += amount
                 draw = lowest - total if total < lowest and wallet.user_id else 0
                 verdict = wallet.judge(amount, draw, total)
                 if verdict is not None:
-                    raise _raised(verdict, wallet, amount)
+                    raise _raised(verdict, wallet, amount, brought_in)
                 before.append((wallet, known))
                 local[wallet] = (total, min(total, lowest))
                 if draw:
@@ -143,7 +144,7 @@ class Coordinator:
         if name in self._claimed or (user is None and ("external_id", ref.external_id) in self._claimed):
             raise Undecided(None)
         if amount < 0:
-            raise insufficient(None, 0, -amount)
+            raise insufficient(asset, None, 0, -amount)
         return self._open(draft, name, asset, user, ref)
 
     def _find_user(self, ref: Holding) -> User | None:
@@ -189,22 +190,24 @@ def _number(leg: Leg) -> int:
     return leg[0].number
 
 
-def _raised(verdict: object, wallet: Wallet, amount: int) -> Exception:
+def _raised(verdict: object, wallet: Wallet, amount: int, brought_in: int) -> Exception:
     if verdict is UNDECIDED:
         return Undecided(wallet)
     assert isinstance(verdict, RefusalCode)
     if verdict is RefusalCode.INSUFFICIENT_BALANCE:
-        return insufficient(wallet, wallet.available, -amount)
+        return insufficient(wallet.asset, wallet, wallet.available + brought_in, -amount)
     if verdict is RefusalCode.WALLET_FROZEN:
         return Refusal(verdict, f"Wallet {wallet.id} is frozen: {wallet.reason}.", wallet=wallet)
     return Refusal(verdict, wallet=wallet)
 
 
-def insufficient(wallet: Wallet | None, available_minor: int, required_minor: int) -> Refusal:
-    """The refusal of a debit that the wallet cannot pay."""
+def insufficient(asset: Asset, wallet: Wallet | None, available_minor: int, required_minor: int) -> Refusal:
+    """The refusal of a debit that the wallet cannot pay; `wallet` is None where none is open yet."""
     return Refusal(
         RefusalCode.INSUFFICIENT_BALANCE,
         wallet=wallet,
+        asset=asset.code,
+        scale=asset.scale,
         available_minor=available_minor,
         required_minor=required_minor,
     )
@@ -241,6 +244,12 @@ def check_policy(asset: Asset, legs: Sequence[Leg]) -> None:
         if amount == 0:
             raise Refusal(RefusalCode.AMOUNT_NOT_POSITIVE, "A leg's amount is zero.")
         if wallet.user_id:
+            paid = paid or amount < 0
+            received = received or amount > 0
+    if paid and received and not asset.transferable:
+        raise Refusal(RefusalCode.ASSET_NOT_TRANSFERABLE, f"{asset.code} does not move between users.")
+    for wallet, amount in legs:
+        if wallet.user_id:
             size = amount if amount > 0 else -amount
             if size < asset.min_amount:
                 raise Refusal(
@@ -250,10 +259,6 @@ def check_policy(asset: Asset, legs: Sequence[Leg]) -> None:
                 raise Refusal(
                     RefusalCode.AMOUNT_ABOVE_MAXIMUM, f"{asset.code} moves at most {asset.max_amount} minor units."
                 )
-            paid = paid or amount < 0
-            received = received or amount > 0
-    if paid and received and not asset.transferable:
-        raise Refusal(RefusalCode.ASSET_NOT_TRANSFERABLE, f"{asset.code} does not move between users.")
 
 
 def movement_type(type: str, legs: Sequence[Leg]) -> str:  # noqa: A002

@@ -291,8 +291,6 @@ class Engine:
         """The first turn. Raises Refusal."""
         if self.state is not EngineState.RUNNING:
             raise self._unavailable()
-        if len(self._in_flight) >= self._options.in_flight_max:
-            raise Refusal(RefusalCode.OVERLOADED, "Too many operations are in flight.")
         self._attempt(operation, None)
 
     def _unavailable(self) -> Refusal:
@@ -302,6 +300,8 @@ class Engine:
 
     def _attempt(self, operation: Operation, turn_at: Wallet | None) -> bool:
         """One turn: append, or wait. Returns whether it waits (again) at `turn_at`. Raises Refusal."""
+        if len(self._in_flight) >= self._options.in_flight_max:
+            raise Refusal(RefusalCode.OVERLOADED, "Too many operations are in flight.")
         try:
             draft = operation.draft = self._draft(operation.command, turn_at)
         except Undecided as undecided:
@@ -400,7 +400,7 @@ class Engine:
             self._release_all()
             return
         except (OutcomeUnknown, Fenced) as error:
-            self._fail(error, len(rows))
+            self._fail(error, 0 if isinstance(error, Fenced) else len(rows))
             return
         self.stats.flushed(len(rows), sum(len(row.body) for row in rows), time.perf_counter() - started)
         self._commit(list(itertools.islice(self._in_flight, len(rows))))
@@ -463,6 +463,7 @@ class Engine:
             self._answer(operation, Refusal(code))
         for operation in self._mailboxes.clear():
             self._answer(operation, Refusal(RefusalCode.STOPPING))
+        self._folding.end()
         self._folding.abandon(Refusal(RefusalCode.STOPPING))
         self._wake_watchers()
         self._idle.set()

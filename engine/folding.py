@@ -36,9 +36,14 @@ class Folding:
         self._work.set()
 
     async def through(self, seq: int) -> None:
-        """Wait until the image holds record `seq`, which is durable. Raises Refusal READ_ONLY if there is no room to fold."""
+        """Wait until the image holds record `seq`, which is durable.
+
+        Raises Refusal: READ_ONLY if there is no room to fold, STOPPING after `end`.
+        """
         if self.folded.seq >= seq:
             return
+        if self._ending:
+            raise Refusal(RefusalCode.STOPPING)
         assert seq <= self._durable_seq
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append((seq, waiter))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from .limits import AMOUNT_MAX
 from .ports import AssetState, ImageCounters, UserState, WalletState
 from .records import AssetCreated, Record, UserCreated, UserUpdated, WalletChanged, WalletOpened
 from .refusals import Refusal, RefusalCode
@@ -71,10 +72,14 @@ class Ledger:
 
     def wallet(self, id: str) -> Wallet:  # noqa: A002
         """The wallet of that id, in any case. Raises Refusal WALLET_NOT_FOUND."""
-        wallet = self._by_id.get(id) or self._by_id.get(id.lower())
+        wallet = self.find_wallet(id)
         if wallet is None:
             raise Refusal(RefusalCode.WALLET_NOT_FOUND, f"There is no wallet {id!r}.")
         return wallet
+
+    def find_wallet(self, id: str) -> Wallet | None:  # noqa: A002
+        """The wallet of that id, in any case, if there is one."""
+        return self._by_id.get(id) or self._by_id.get(id.lower())
 
     def wallet_at(self, number: int) -> Wallet:
         """The wallet of that number, which must exist."""
@@ -163,7 +168,7 @@ class Ledger:
         body = record.body
         if record.seq != self.seq + 1:
             raise InvariantBroken(f"record {record.seq} after record {self.seq}")
-        if body.users or body.user_changes or body.wallets or body.wallet_changes:
+        if body.assets or body.users or body.user_changes or body.wallets or body.wallet_changes:
             self._apply_openings(record)
         if body.legs:
             wallets = self._wallets
@@ -179,24 +184,39 @@ class Ledger:
     def replay(self, record: Record) -> None:
         """`apply` with the checks that live traffic has made before it appended. Raises InvariantBroken."""
         body = record.body
-        if body.legs:
-            if body.first_entry != self.next_entry or body.first_transaction != self.next_transaction:
-                raise InvariantBroken(
-                    f"numbering starts at entry {body.first_entry} and transaction {body.first_transaction}, "
-                    f"not at {self.next_entry} and {self.next_transaction}"
-                )
-            opened = {wallet.number: wallet.asset for wallet in body.wallets}
-            sums: dict[tuple[int, int], int] = {}
-            count = len(self._wallets)
-            for leg in body.legs:
-                if not (0 < leg.wallet <= count or leg.wallet in opened) or not 0 <= leg.movement < len(body.movements):
-                    raise InvariantBroken(f"a leg names wallet {leg.wallet} and movement {leg.movement}: unknown")
-                asset = self._wallets[leg.wallet - 1].asset.id if leg.wallet <= count else opened[leg.wallet]
-                key = (leg.movement, asset)
-                sums[key] = sums.get(key, 0) + leg.amount
-            if any(sums.values()):
-                raise InvariantBroken("legs do not sum to zero")
+        if body.legs or body.movements:
+            self._check_movements(record)
         self.apply(record)
+
+    def _check_movements(self, record: Record) -> None:
+        """What a record's legs must be, whatever wrote them."""
+        body = record.body
+        if body.first_entry != self.next_entry or body.first_transaction != self.next_transaction:
+            raise InvariantBroken(
+                f"numbering starts at entry {body.first_entry} and transaction {body.first_transaction}, "
+                f"not at {self.next_entry} and {self.next_transaction}"
+            )
+        wallets, movements = self._wallets, len(body.movements)
+        opened = {wallet.number: wallet.asset for wallet in body.wallets}
+        sums: dict[tuple[int, int], int] = {}  # (movement, asset) → sum of its legs
+        for leg in body.legs:
+            if 0 < leg.wallet <= len(wallets):
+                wallet = wallets[leg.wallet - 1]
+                if wallet.closed:
+                    raise InvariantBroken(f"wallet {leg.wallet} is closed and moves")
+                asset = wallet.asset.id
+            elif leg.wallet in opened:
+                asset = opened[leg.wallet]
+            else:
+                raise InvariantBroken(f"a leg names wallet {leg.wallet}: unknown")
+            if not -AMOUNT_MAX <= leg.balance_after <= AMOUNT_MAX:
+                raise InvariantBroken(f"wallet {leg.wallet}: balance {leg.balance_after} is beyond the largest")
+            key = (leg.movement, asset)
+            sums[key] = sums.get(key, 0) + leg.amount
+        if any(sums.values()):
+            raise InvariantBroken("legs do not sum to zero")
+        if {movement for movement, _ in sums} != set(range(movements)):
+            raise InvariantBroken(f"the legs are not those of {movements} movements")
 
     def _apply_openings(self, record: Record) -> None:
         body, at = record.body, record.at
@@ -210,8 +230,7 @@ class Ledger:
             self._add_wallet(wallet, at)
         for wallet_change in body.wallet_changes:
             self._change_wallet(wallet_change, at)
-        for asset in body.assets:
-            self._assets[asset.id].treasury = self._wallets[asset.treasury - 1]
+        self.attach_treasuries({asset.id: asset.treasury for asset in body.assets})
 
     def _add_asset(self, created: AssetCreated, at: int) -> Asset:
         asset = Asset(
@@ -289,6 +308,8 @@ class Ledger:
                 raise InvariantBroken(f"wallet {wallet.number}: user {wallet.user_id} does not exist")
             user = self._users[wallet.user_id - 1]
             wallet.user_id = user.id  # one int object for both
+            if self.wallet_of(user.id, wallet.asset) is not None:
+                raise InvariantBroken(f"wallet {wallet.number}: user {user.id} has one in {wallet.asset.code} already")
             wallet.sibling = user.wallet
             user.wallet = wallet
 
@@ -351,11 +372,13 @@ class Ledger:
             )
 
     def attach_treasuries(self, treasuries: dict[int, int]) -> None:
-        """Give each loaded asset its Treasury. Raises InvariantBroken."""
+        """Give each of those assets its Treasury, by number. Raises InvariantBroken."""
         for asset_id, number in treasuries.items():
-            if not 0 < number <= len(self._wallets) or self._wallets[number - 1].user_id != SYSTEM:
-                raise InvariantBroken(f"asset {asset_id}: wallet {number} is not a Treasury")
-            self._assets[asset_id].treasury = self._wallets[number - 1]
+            asset = self._assets[asset_id]
+            treasury = self._wallets[number - 1] if 0 < number <= len(self._wallets) else None
+            if treasury is None or treasury.user_id != SYSTEM or treasury.asset is not asset:
+                raise InvariantBroken(f"asset {asset_id}: wallet {number} is not its Treasury")
+            asset.treasury = treasury
 
     def resume(self, seq: int, counters: ImageCounters) -> None:
         """Go on from the image's head. Raises InvariantBroken if what was loaded is not what the image counted."""

@@ -52,6 +52,9 @@ FOLD_STEP_MAX: Final = 5_000
 PAGE_MAX: Final = 100
 EVENTS_PAGE_MAX: Final = 1_000
 
+SEARCH_STEP_MAX: Final = 5_000
+"""Records of the journal looked at in one search: some milliseconds, for which its other readers may wait."""
+
 LOAD_CHUNK: Final = 20_000
 """Rows fetched at a time while the image is loaded and the journal replayed."""
 

@@ -10,7 +10,7 @@ import msgspec
 from .draft import transactions_of
 from .engine import Engine
 from .idempotency import key_digest
-from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK
+from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, SEARCH_STEP_MAX
 from .ports import (
     AssetState,
     Chunk,
@@ -61,6 +61,11 @@ class MemoryJournal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """See JournalStore."""
         return self.rows[after : after + limit]
+
+    async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
+        """See RecordSearch."""
+        assert through - after <= SEARCH_STEP_MAX
+        return [row for row in self.rows[after:through] if row.kind in kinds and mark in row.body][:limit]
 
     async def has_room(self) -> bool:
         """See JournalStore."""

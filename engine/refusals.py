@@ -133,7 +133,7 @@ class Refusal(Exception):
     """An operation was refused; nothing was changed.
 
     `fields` names bad members as (JSON pointer, sentence); `facts` carries what the code's readers may want as values:
-    `insufficient_balance` has `wallet`, `available_minor` and `required_minor`.
+    `insufficient_balance` has `wallet` (None where it is not open yet), `asset` (its code), `scale`, `available_minor` and `required_minor`.
     """
 
     def __init__(

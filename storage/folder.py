@@ -14,6 +14,7 @@ from .connections import sync_folder
 
 JOURNAL_NAME: Final = "journal.db"
 IMAGE_NAME: Final = "ledger.db"
+ACCESS_NAME: Final = "access.db"
 LOCK_NAME: Final = "lock"
 
 
@@ -33,6 +34,8 @@ class DataFolder:
         self.path = path.absolute()
         self.journal_path = self.path / JOURNAL_NAME
         self.image_path = self.path / IMAGE_NAME
+        self.access_path = self.path / ACCESS_NAME
+        self.receipts_path = self.path / "media" / "receipts"
         self._lock: int | None = None
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

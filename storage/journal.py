@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 import aiosqlite
 import msgspec
 
-from ..engine.limits import GROUP_MAX
+from ..engine.limits import GROUP_MAX, SEARCH_STEP_MAX
 from ..engine.ports import Fenced, Head, JournalFull, OutcomeUnknown, StorageUnusable
 from ..engine.records import GENESIS, Row
 from .connections import open_reader, open_writer, unusable
@@ -42,6 +42,11 @@ CLAIM: Final = "UPDATE writer SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch
 EPOCH: Final = "SELECT epoch FROM writer WHERE id = 1"
 HEAD: Final = "SELECT seq, at, chain FROM journal ORDER BY seq DESC LIMIT 1"
 READ: Final = "SELECT seq, at, kind, CAST(body AS BLOB), chain FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"  # bytes, undecoded
+
+SEARCH: Final = (  # SQLite looks into the bodies itself: only what matches is ever made an object of
+    "SELECT seq, at, kind, CAST(body AS BLOB), chain FROM journal WHERE seq > ? AND seq <= ? "
+    "AND kind IN (SELECT value FROM json_each(?)) AND instr(body, CAST(? AS TEXT)) ORDER BY seq LIMIT ?"
+)
 
 
 @cache
@@ -132,6 +137,13 @@ class SqliteJournal:
         """See JournalStore. Reads from a connection of its own, with or without a claim. Raises StorageUnusable."""
         with unusable(self._path):
             return list(starmap(Row, await _all(await self._reading(), READ, (after, limit))))
+
+    async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
+        """See RecordSearch. Reads as `read` does. Raises StorageUnusable."""
+        assert through - after <= SEARCH_STEP_MAX
+        values = (after, through, msgspec.json.encode(kinds).decode(), mark, limit)
+        with unusable(self._path):
+            return list(starmap(Row, await _all(await self._reading(), SEARCH, values)))
 
     async def has_room(self) -> bool:
         """See JournalStore. Twice the reserve must be free, so that writing does not stop again at once."""
