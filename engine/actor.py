@@ -1,8 +1,8 @@
 """Actors: whose turn it is. An operation takes its turn at a wallet at once when nobody waits there; otherwise it waits in the wallet's mailbox.
 
 A turn never awaits and never asks another actor, so actors cannot deadlock. What makes an operation wait is always a record
-in flight: a decision that would rest on money or names not yet durable is put off until they are. When the wallet has
-settled, its mailbox is drained in order of arrival.
+in flight: a decision that would rest on money or names not yet durable is put off until they are. Whenever a record of the wallet
+has become durable, those who wait there take their turns in order of arrival, until one must wait on.
 """
 
 import asyncio
@@ -68,7 +68,8 @@ class Mailboxes:
 
         Raises Refusal OVERLOADED when too many wait there, or when this one has waited too often.
         """
-        operation.parks += 1
+        if wallet is None or wallet is not turn_at:
+            operation.parks += 1
         box = self._lobby if wallet is None else wallet.mailbox
         if operation.parks > PARKS_MAX or len(box or ()) >= self._depth_max:
             raise Refusal(RefusalCode.OVERLOADED, "Too many operations wait for the same wallet.")
@@ -84,9 +85,9 @@ class Mailboxes:
         self.depth_peak = max(self.depth_peak, len(box))
 
     def settle(self, wallets: Iterable[Wallet]) -> None:
-        """Drain the mailboxes of those of the wallets that have settled."""
+        """Give those who wait at the wallets their turns: a record of each has just become durable, or never will."""
         for wallet in wallets:
-            if wallet.mailbox is not None and not wallet.in_flight and not wallet.changing:
+            if wallet.mailbox is not None:
                 self._drain(wallet)
 
     def _drain(self, wallet: Wallet) -> None:

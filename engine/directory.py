@@ -188,10 +188,10 @@ class Directory:
         draft = self._change(WALLET_CLOSED, command.wallet_id, WalletChanged(0, closed=True), turn_at)
         wallet = draft.changing
         assert wallet is not None
-        if wallet.in_flight:
-            raise Undecided(wallet)
         if wallet.posted != 0:
             raise Refusal(RefusalCode.WALLET_NOT_EMPTY, wallet=wallet)
+        if wallet.in_flight:
+            raise Undecided(wallet)
         return draft
 
     def _change(self, kind: str, wallet_id: str, change: WalletChanged, turn_at: Wallet | None) -> Draft:

@@ -10,9 +10,9 @@ import itertools
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -48,13 +48,16 @@ from .ports import (
     NumberedQuery,
     OutcomeUnknown,
     Queries,
+    StorageUnusable,
     Transaction,
     WalletQuery,
 )
-from .records import KeyBound, Record, decode_unchained
+from .records import GENESIS, BrokenJournal, KeyBound, Record, decode
 from .recovery import Progress, Recovered, recover
 from .refusals import Refusal, RefusalCode
 from .wallet import InvariantBroken, Wallet
+
+T = TypeVar("T")
 
 
 def now_us() -> int:
@@ -269,12 +272,10 @@ class Engine:
     async def _bound_record(self, digest: bytes) -> Record | None:
         seq = self._keys.find(digest)
         if seq is None and not self._keys.complete:
-            await self._folding.through(self.ledger.seq)
-            seq = await self._queries.key(digest)
+            seq = await self._ask(lambda: self._queries.key(digest))
         if seq is None:
             return None
-        rows = await self._store.read(seq - 1, 1)
-        return decode_unchained(rows[0])
+        return (await self._records(seq - 1, 1))[0]
 
     def _end_run(self, run: KeyedRun, refusal: Refusal | None) -> None:
         if self._keyed.get(run.digest) is run:
@@ -501,52 +502,73 @@ class Engine:
         """The record that the image is as of."""
         return self._folding.folded.seq
 
+    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The image's answer, as of at least what is durable now. An image that cannot be read is made anew, and asked again."""
+        await self._folding.through(self.ledger.seq)
+        try:
+            return await question()
+        except StorageUnusable as error:
+            self._folding.distrust(error)
+        await self._folding.through(self.ledger.seq)
+        return await question()
+
     async def transaction(self, number: int) -> Transaction:
         """A movement by its number. Raises Refusal TRANSACTION_NOT_FOUND."""
-        await self._folding.through(self.ledger.seq)
-        transaction = await self._queries.transaction(number)
+        transaction = await self._ask(lambda: self._queries.transaction(number))
         if transaction is None:
             raise Refusal(RefusalCode.TRANSACTION_NOT_FOUND)
         return transaction
 
     async def transactions(self, numbers: Sequence[int]) -> list[Transaction]:
         """Movements by their numbers, at most PAGE_MAX, in the order asked for; those that do not exist are left out."""
-        await self._folding.through(self.ledger.seq)
-        return await self._queries.transactions(numbers)
+        return await self._ask(lambda: self._queries.transactions(numbers))
 
     async def transaction_of_entry(self, entry: int) -> Transaction:
         """The movement of an entry, by the entry's number. Raises Refusal TRANSACTION_NOT_FOUND."""
-        await self._folding.through(self.ledger.seq)
-        transaction = await self._queries.transaction_of_entry(entry)
+        transaction = await self._ask(lambda: self._queries.transaction_of_entry(entry))
         if transaction is None:
             raise Refusal(RefusalCode.TRANSACTION_NOT_FOUND)
         return transaction
 
     async def numbered(self, query: NumberedQuery) -> NumberedPage:
         """A page by its number of some wallets' entries, with the exact total."""
-        await self._folding.through(self.ledger.seq)
-        return await self._queries.numbered(query)
+        return await self._ask(lambda: self._queries.numbered(query))
 
     async def history(self, query: HistoryQuery) -> HistoryPage:
         """A page of a wallet's entries, newest first."""
-        await self._folding.through(self.ledger.seq)
-        return await self._queries.history(query)
+        return await self._ask(lambda: self._queries.history(query))
 
     async def wallets(self, query: WalletQuery) -> list[Wallet]:
         """The wallets that match, in order of number, as they are now."""
-        await self._folding.through(self.ledger.seq)
-        return [self.ledger.wallet_at(number) for number in await self._queries.wallets(query)]
+        return [self.ledger.wallet_at(number) for number in await self._ask(lambda: self._queries.wallets(query))]
 
     async def events(self, after: int, limit: int) -> list[Record]:
-        """Durable records with seq > after, oldest first, at most `limit`."""
-        return [decode_unchained(row) for row in await self._store.read(after, limit) if row.seq <= self.ledger.seq]
+        """Durable records with seq > after, oldest first, at most `limit`. Raises BrokenJournal if they are not the ones once written."""
+        return [record for record in await self._records(after, limit) if record.seq <= self.ledger.seq]
+
+    async def _records(self, after: int, limit: int) -> list[Record]:
+        """Records read back, their chain checked from the row before them on."""
+        known = 1 if after else 0
+        rows = await self._store.read(after - known, limit + known)
+        chain, records = GENESIS, []
+        for seq, row in enumerate(rows, after - known + 1):
+            if row.seq != seq:
+                raise BrokenJournal(seq, f"missing: record {row.seq} stands in its place")
+            if seq > after:
+                records.append(decode(row, chain))
+            chain = row.chain
+        return records
 
     async def beyond(self, seq: int) -> None:
         """Wait until a record after `seq` is durable, or the engine stops."""
         while self.ledger.seq <= seq and self.state in (EngineState.RUNNING, EngineState.READ_ONLY):
             watcher = asyncio.get_running_loop().create_future()
             self._watchers.append(watcher)
-            await watcher
+            try:
+                await watcher
+            finally:
+                if watcher in self._watchers:
+                    self._watchers.remove(watcher)
 
     def _wake_watchers(self) -> None:
         watchers, self._watchers = self._watchers, []

@@ -5,16 +5,30 @@ when it came, no longer.
 """
 
 import asyncio
+import logging
 from typing import Final
 
 from .limits import FOLD_STEP_MAX, IDEMPOTENCY_KEY_LIFE_US
-from .ports import Head, Image, JournalFull
+from .ports import Head, Image, ImageCounters, JournalFull, StorageUnusable
+from .records import GENESIS
 from .refusals import Refusal, RefusalCode
 
 _LINGER_S: Final = 0.1
 """How long records gather when nobody waits for them: a larger step costs less a record."""
 _FULL_RETRY_S: Final = 1.0
 _EXPIRE_INTERVAL_US: Final = 10_000_000
+
+
+EMPTY: Final = Head(0, 0, GENESIS)
+
+log = logging.getLogger("walletd.engine")
+
+
+async def make_anew(image: Image, error: Exception) -> tuple[Head, ImageCounters]:
+    """Empty an image that cannot be used, so that it is folded from the first record on."""
+    log.warning("image made anew", extra={"reason": str(error)})
+    await image.reset()
+    return await image.open()
 
 
 class Folding:
@@ -25,6 +39,8 @@ class Folding:
         self._durable_seq = folded.seq
         self._expired_at = 0
         self._ending = False
+        self._distrusted: StorageUnusable | None = None
+        self._made_anew = False
         self._work = asyncio.Event()
         self._wanted = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
@@ -57,14 +73,39 @@ class Folding:
         self._work.set()
         self._wanted.set()
 
+    def distrust(self, error: StorageUnusable) -> None:
+        """Tell that the image could not be read: it is made anew before anything else is folded."""
+        if self._distrusted is not None:
+            return
+        self._distrusted = error
+        self.folded = EMPTY
+        self._work.set()
+
     async def run(self) -> None:
-        """Fold until `end`. Raises StorageUnusable when the image fails."""
+        """Fold until `end`. An image that fails is made anew from the journal, once; then raises StorageUnusable."""
         while not self._ending:
             await self._work.wait()
             self._work.clear()
-            if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
-                await self._linger()
-            await self._fold_all()
+            try:
+                await self._follow()
+            except StorageUnusable as error:
+                await self._make_anew(error)
+
+    async def _follow(self) -> None:
+        if self._distrusted is not None:
+            raise self._distrusted
+        if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
+            await self._linger()
+        await self._fold_all()
+
+    async def _make_anew(self, error: StorageUnusable) -> None:
+        if self._made_anew:
+            raise error
+        self._made_anew = True
+        self._distrusted = error
+        self.folded, _ = await make_anew(self._image, error)
+        self._distrusted = None
+        self._work.set()
 
     async def finish(self) -> None:
         """Fold everything durable, once `run` has ended. Raises StorageUnusable, JournalFull."""

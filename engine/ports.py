@@ -38,6 +38,10 @@ class StorageUnusable(Exception):
     """A store cannot be opened or read; the message says which file, and why. Never raised for a busy or full one."""
 
 
+class StorageForeign(StorageUnusable):
+    """A file is another program's, or a newer walletd's: it must not be touched, not even to be made anew."""
+
+
 class JournalStore(Protocol):
     """An append-only log of rows with one writer at a time."""
 

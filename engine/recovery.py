@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from .folding import make_anew
 from .idempotency import KeyIndex, key_digest
 from .journal import Journal
 from .ledger import Ledger
@@ -19,6 +20,7 @@ from .ports import (
     ImageCounters,
     JournalStore,
     KeyState,
+    StorageForeign,
     StorageUnusable,
     UserState,
     WalletState,
@@ -50,16 +52,24 @@ async def recover(
     epoch, head = await store.claim()
     journal = Journal(store, epoch, head, clock)
     keys_since = journal.now() - IDEMPOTENCY_KEY_LIFE_US
+    folded, counters = await _open(image)
+    await _check_same_history(store, head, folded)
     try:
-        folded, counters = await image.open()
-        await _check_same_history(store, head, folded)
         ledger, keys = await _load(image, folded, counters, keys_since, keys_in_memory_max, report)
-    except (StorageUnusable, InvariantBroken):
-        await image.reset()
-        folded, counters = await image.open()
+    except (StorageUnusable, InvariantBroken) as error:
+        folded, _ = await make_anew(image, error)
         ledger, keys = Ledger(), KeyIndex(keys_in_memory_max)
     await _replay(store, ledger, keys, folded, head, keys_since, report)
     return Recovered(ledger, keys, journal, folded)
+
+
+async def _open(image: Image) -> tuple[Head, ImageCounters]:
+    try:
+        return await image.open()
+    except StorageForeign:
+        raise
+    except StorageUnusable as error:
+        return await make_anew(image, error)
 
 
 async def _check_same_history(store: JournalStore, head: Head, folded: Head) -> None:

@@ -94,11 +94,12 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
             return "closed"
         return "frozen" if self.debits_frozen or self.credits_frozen else "active"
 
-    def judge(self, amount: int, draw: int, rise: int) -> RefusalCode | Verdict | None:
+    def judge(self, amount: int, draw: int, rise: int, own: int = 0) -> RefusalCode | Verdict | None:
         """Whether a leg of `amount` may be reserved: None for yes.
 
-        `draw` is what must be held for it beyond what the same record holds already, `rise` how far above the appended balance
-        the record would bring the wallet (below, for a Treasury: negative). A refusal rests on durable state alone.
+        `draw` is what must be held for it beyond the `own` that the same record holds already, `rise` how far above the appended balance
+        the record would bring the wallet (below it, where negative). A refusal is true of the durable state alone; where only records in
+        flight stand in the way, the answer is UNDECIDED.
         """
         if self.changing:
             return UNDECIDED
@@ -106,17 +107,11 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
             return RefusalCode.WALLET_CLOSED
         if self.debits_frozen if amount < 0 else self.credits_frozen:
             return RefusalCode.WALLET_FROZEN
-        if self.user_id == 0:
-            refused = not -AMOUNT_MAX <= self.appended + rise <= AMOUNT_MAX
-            code = RefusalCode.BALANCE_OVERFLOW
-        elif draw > self.posted - self.held:
-            refused, code = True, RefusalCode.INSUFFICIENT_BALANCE
-        else:
-            refused = self.appended + rise > AMOUNT_MAX
-            code = RefusalCode.BALANCE_OVERFLOW
-        if not refused:
-            return None
-        return UNDECIDED if self.in_flight else code
+        if draw and draw > self.posted - self.held:
+            return RefusalCode.INSUFFICIENT_BALANCE if draw + own > self.posted else UNDECIDED
+        if not -AMOUNT_MAX <= self.appended + rise <= AMOUNT_MAX:
+            return UNDECIDED if -AMOUNT_MAX <= self.posted + rise <= AMOUNT_MAX else RefusalCode.BALANCE_OVERFLOW
+        return None
 
     def project(self, movement: int, amount: int, entry: int) -> Leg:
         """The leg that takes the appended view forward by `amount` with entry number `entry`."""

@@ -1,4 +1,4 @@
-"""Backups: a copy of the journal, checked while it is written and again when it is read back.
+"""Backups: a copy of the journal, checked while it is written and again when it is read back, and of the passwords and API keys.
 
 The image is not copied: it follows from the journal, and the first start on a restored folder folds it. A copy is built
 under a name ending in `.partial` and takes its own name when it is whole and durable, so a folder of that name is a whole one.
@@ -11,9 +11,10 @@ from typing import Final
 from ..engine.limits import GROUP_MAX
 from ..engine.ports import Head, StorageUnusable
 from ..engine.records import GENESIS, decode
+from .access import copy_access
 from .connections import seal, sync_folder
-from .folder import JOURNAL_NAME, DataFolder
-from .image import SqliteImage
+from .folder import ACCESS_NAME, JOURNAL_NAME, DataFolder
+from .image import SqliteImage, set_aside_path
 from .journal import SqliteJournal
 from .scan import Progress, scan, silent
 
@@ -38,6 +39,8 @@ async def rebuild(data: Path, on_progress: Progress = silent) -> Head:
 
     Raises FolderLocked beside a running server, StorageUnusable for a journal that cannot be trusted, JournalFull without room.
     """
+    if not (data / JOURNAL_NAME).is_file():
+        raise StorageUnusable(f"{data} has no {JOURNAL_NAME}")
     folder = DataFolder(data)
     folder.lock()
     try:
@@ -53,6 +56,7 @@ async def rebuild(data: Path, on_progress: Progress = silent) -> Head:
                 folded = await image.fold(head.seq)
                 on_progress("folding the journal", folded.seq, head.seq)
             await image.open()
+            set_aside_path(folder.image_path).unlink(missing_ok=True)
             return folded
         finally:
             await image.close()
@@ -64,6 +68,8 @@ async def rebuild(data: Path, on_progress: Progress = silent) -> Head:
 async def _copy(source: Path, to: Path, on_progress: Progress) -> Head:
     source_path = source / JOURNAL_NAME
     partial = _begin(source_path, to)
+    # Before the journal: every user with a password is then among the users copied, and no other can be given its number.
+    await _copy_access(source / ACCESS_NAME, partial / ACCESS_NAME)
     head = await _copy_rows(source_path, partial / JOURNAL_NAME, on_progress)
     await seal(partial / JOURNAL_NAME)
     await _read_back(partial / JOURNAL_NAME, head, on_progress)
@@ -90,10 +96,17 @@ def _begin(source_path: Path, to: Path) -> Path:
     return partial
 
 
+async def _copy_access(source: Path, to: Path) -> None:
+    """Copy passwords and API keys, if there are any yet; logins stay behind."""
+    if source.is_file():
+        await copy_access(source, to)
+
+
 def _finish(partial: Path, to: Path) -> None:
     """Make a whole copy durable, and only then give it its name."""
-    with (partial / JOURNAL_NAME).open("rb") as file:
-        os.fsync(file.fileno())
+    for path in partial.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     sync_folder(partial)
     partial.rename(to)
     sync_folder(to.absolute().parent)

@@ -173,6 +173,29 @@ SELECT j.seq, j.at, json_extract(j.body, '$.key.scope'), json_extract(j.body, '$
 FROM journal.journal AS j
 WHERE {_STEP} AND {_IS_MOVE} AND NOT ({_IS_PAIR}) AND json_type(j.body, '$.key') IS NOT NULL"""
 
+# A sum over the rows of balances, each weighted by its wallet, so that two changes do not cancel out. It follows the rows
+# that a step touches, and every factor stays below 2^63.
+BALANCES_SUM: Final = """coalesce(sum(
+    ((posted % 1000000007) * 31 + (posted / 1000000007) * 131 + entry_count * 7919 + last_entry * 1049 + last_at * 13)
+    % 2147483647 * (wallet % 65521 + 1) % 2147483629
+), 0)"""
+
+RESTRICTIONS_SUM: Final = """
+coalesce(sum(number % 2147483647 * (debits_frozen + 2 * credits_frozen + 4 * closed)), 0)"""
+
+RESTRICTED: Final = "debits_frozen OR credits_frozen OR closed"
+
+
+def _balances_sum(sign: str) -> str:
+    return f"""
+UPDATE head SET balances_sum = balances_sum {sign} (
+    SELECT {BALANCES_SUM} FROM balances WHERE wallet IN (SELECT wallet FROM entries WHERE id > :entries)
+)"""
+
+
+_RESTRICTIONS_SUM: Final = f"""
+UPDATE head SET restrictions_sum = (SELECT {RESTRICTIONS_SUM} FROM wallets WHERE {RESTRICTED})"""
+
 # In order of entry, so that a wallet's latest one stays.
 _BALANCES: Final = """
 INSERT OR REPLACE INTO balances
@@ -203,6 +226,8 @@ class Statement(NamedTuple):
 
 _OPENINGS: Final = frozenset({ASSET_CREATED, USER_CREATED, WALLET_OPENED, OPENED_AND_MOVED})
 
+_CHANGES: Final = frozenset({WALLET_FROZEN, WALLET_UNFROZEN, WALLET_CLOSED})
+
 PAIRS: Final = Statement(_PAIRS, MOVES)
 
 BEFORE_MOVES: Final = (
@@ -210,7 +235,8 @@ BEFORE_MOVES: Final = (
     Statement(_USERS, frozenset({USER_CREATED, OPENED_AND_MOVED}), "users"),
     Statement(_USER_CHANGES, frozenset({USER_UPDATED})),
     Statement(_WALLETS, _OPENINGS, "wallets"),
-    Statement(_WALLET_CHANGES, frozenset({WALLET_FROZEN, WALLET_UNFROZEN, WALLET_CLOSED})),
+    Statement(_WALLET_CHANGES, _CHANGES),
+    Statement(_RESTRICTIONS_SUM, _CHANGES),
 )
 
 OF_PAIRS: Final = (
@@ -226,6 +252,11 @@ OF_OTHER_MOVES: Final = (
     Statement(_KEYS, MOVES),
 )
 
-AFTER_MOVES: Final = (Statement(_BALANCES, MOVES), Statement(_MILESTONES, MOVES))
+AFTER_MOVES: Final = (
+    Statement(_balances_sum("-"), MOVES),
+    Statement(_BALANCES, MOVES),
+    Statement(_balances_sum("+"), MOVES),
+    Statement(_MILESTONES, MOVES),
+)
 
 assert frozenset[str]().union(*(step.kinds for step in BEFORE_MOVES), MOVES) == KINDS, "each kind of record is folded"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiosqlite
+import msgspec
 
 from ..engine.idempotency import key_digest
 from ..engine.limits import FOLD_STEP_MAX
@@ -95,9 +96,12 @@ class SqliteImage:
 
     async def load(self, keys_since: int) -> AsyncIterator[Chunk]:
         """See Image."""
-        with unusable(self._path):
-            async for chunk in loading.chunks(self._reader(), keys_since):
-                yield chunk
+        try:
+            with unusable(self._path):
+                async for chunk in loading.chunks(self._reader(), keys_since):
+                    yield chunk
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise StorageUnusable(f"{self._path} has a row that cannot be read: {error}") from error
 
     async def fold(self, through: int) -> Head:
         """See Image."""
@@ -115,10 +119,10 @@ class SqliteImage:
             await self._transaction(self._forget_keys, before)
 
     async def reset(self) -> None:
-        """See Image."""
+        """See Image. What was there is set aside under another name, in case somebody wants to look at it."""
         await self.close()
         with unusable(self._path):
-            _remove(self._path)
+            _set_aside(self._path)
         await self._connect()
 
     async def close(self) -> None:
@@ -313,7 +317,14 @@ async def _all(
     return list(await connection.execute_fetchall(statement, values))
 
 
-def _remove(path: Path) -> None:
-    """Delete a file of SQLite with its log and index, those first: a log must never meet another file's pages."""
-    for suffix in ("-wal", "-shm", ""):
+def set_aside_path(path: Path) -> Path:
+    """Where `reset` puts the file that it replaces."""
+    return path.with_name(path.name + ".set-aside")
+
+
+def _set_aside(path: Path) -> None:
+    """Rename a file of SQLite and delete its log and index, those first: a log must never meet another file's pages."""
+    for suffix in ("-wal", "-shm"):
         Path(f"{path}{suffix}").unlink(missing_ok=True)
+    if path.exists():
+        path.replace(set_aside_path(path))

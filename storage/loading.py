@@ -13,6 +13,7 @@ from ..engine.idempotency import key_digest
 from ..engine.limits import LOAD_CHUNK
 from ..engine.ports import AssetState, Chunk, ImageCounters, KeyState, UserState, WalletState
 from ..engine.records import AssetCreated, UserCreated
+from .fold import BALANCES_SUM, RESTRICTED, RESTRICTIONS_SUM
 
 ASSETS: Final = f"""
 SELECT id, code, name, scale, transferable, min_amount, max_amount, treasury, aliases, active, created_at
@@ -30,9 +31,19 @@ FROM wallet_states WHERE number > ? ORDER BY number LIMIT {LOAD_CHUNK}"""
 KEYS: Final = f"""
 SELECT seq, at, scope, key FROM idempotency_keys WHERE seq > ? AND at >= ? ORDER BY seq LIMIT {LOAD_CHUNK}"""
 
+
+def not_zero(amount: str) -> str:
+    """The condition that amounts do not sum to zero, in halves: their sum in between may be beyond 64 bits."""
+    low, high = f"sum({amount} % 4294967296)", f"sum({amount} / 4294967296)"
+    return f"({low} % 4294967296 <> 0 OR {high} + {low} / 4294967296 <> 0)"
+
+
 # Each answers one row: a number that must be zero.
-SUM_NOT_ZERO: Final = """
-SELECT count(*) FROM (SELECT sum(posted) AS total FROM wallet_states GROUP BY asset) WHERE total <> 0"""
+SUM_NOT_ZERO: Final = f"""
+SELECT count(*) FROM (SELECT asset FROM wallet_states GROUP BY asset HAVING {not_zero("posted")})"""
+BALANCES_CHANGED: Final = f"SELECT balances_sum - (SELECT {BALANCES_SUM} FROM balances) FROM head"
+RESTRICTIONS_CHANGED: Final = f"""
+SELECT restrictions_sum - (SELECT {RESTRICTIONS_SUM} FROM wallets WHERE {RESTRICTED}) FROM head"""
 NEGATIVE: Final = "SELECT count(*) FROM balances JOIN wallets ON number = wallet WHERE posted < 0 AND user_id <> 0"
 WITHOUT_WALLET: Final = "SELECT count(*) FROM balances LEFT JOIN wallets ON number = wallet WHERE number IS NULL"
 
@@ -52,6 +63,8 @@ async def findings(connection: aiosqlite.Connection, counters: ImageCounters) ->
         (SUM_NOT_ZERO, "{} assets whose balances do not sum to zero"),
         (NEGATIVE, "{} wallets of users have a negative balance"),
         (WITHOUT_WALLET, "{} balances belong to no wallet"),
+        (BALANCES_CHANGED, "its balances are not the ones that were folded (checksum off by {})"),
+        (RESTRICTIONS_CHANGED, "its frozen and closed wallets are not the ones that were folded (checksum off by {})"),
     ):
         if number := (await _row(connection, statement))[0]:
             found.append(sentence.format(number))

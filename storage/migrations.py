@@ -1,4 +1,4 @@
-"""The schemas of the two files, as numbered steps: `schema/<file>_<n>.sql` takes a file from version n - 1 to n.
+"""The schemas of the files, as numbered steps: `schema/<file>_<n>.sql` takes a file from version n - 1 to n.
 
 A file says what it is by `application_id` and how far it has come by `user_version`. A step and its number are one
 transaction, so a file is always at a whole version. A foreign file, or one of a newer version, is refused untouched.
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import aiosqlite
 
-from ..engine.ports import StorageUnusable
+from ..engine.ports import StorageForeign
 
 
 class Schema(NamedTuple):
@@ -27,6 +27,9 @@ JOURNAL: Final = Schema("journal", 0x574C544A, 1)
 LEDGER: Final = Schema("ledger", 0x574C544C, 1)
 """`ledger.db`; the mark reads WLTL."""
 
+ACCESS: Final = Schema("access", 0x574C5441, 1)
+"""`access.db`; the mark reads WLTA."""
+
 
 async def number_of(connection: aiosqlite.Connection, pragma: str) -> int:
     """The value of a pragma that answers one number."""
@@ -35,15 +38,15 @@ async def number_of(connection: aiosqlite.Connection, pragma: str) -> int:
 
 
 async def version_of(connection: aiosqlite.Connection, path: Path, schema: Schema) -> int:
-    """The version of a file, 0 for a new one. Raises StorageUnusable for a foreign file or a newer version."""
+    """The version of a file, 0 for a new one. Raises StorageForeign for a foreign file or a newer version."""
     application_id = await number_of(connection, "PRAGMA application_id")
     version = await number_of(connection, "PRAGMA user_version")
     if application_id == 0 and version == 0 and await number_of(connection, "SELECT count(*) FROM sqlite_schema") == 0:
         return 0
     if application_id != schema.application_id:
-        raise StorageUnusable(f"{path} is not a {schema.name} of walletd: it belongs to another program")
+        raise StorageForeign(f"{path} is not walletd's {schema.name}: it belongs to another program")
     if version > schema.version:
-        raise StorageUnusable(
+        raise StorageForeign(
             f"{path} was written by a newer walletd (schema version {version}, this one knows {schema.version}): "
             "start that version or a later one"
         )
@@ -51,7 +54,7 @@ async def version_of(connection: aiosqlite.Connection, path: Path, schema: Schem
 
 
 async def migrate(connection: aiosqlite.Connection, path: Path, schema: Schema) -> None:
-    """Bring a file to the newest version, step by step. Raises StorageUnusable for a file that may not be touched."""
+    """Bring a file to the newest version, step by step. Raises StorageForeign for a file that may not be touched."""
     version = await version_of(connection, path, schema)
     for step in range(version + 1, schema.version + 1):
         await connection.executescript(

@@ -20,6 +20,7 @@ from .connections import open_reader, read_only_uri
 from .folder import IMAGE_NAME, JOURNAL_NAME
 from .image import SqliteImage
 from .journal import SqliteJournal
+from .loading import not_zero
 from .migrations import LEDGER
 from .scan import FINDINGS_MAX, Finding, Progress, scan, silent
 
@@ -42,7 +43,7 @@ APPENDED: Final = {
 
 INVARIANTS: Final = {
     "assets": (
-        "SELECT asset FROM wallet_states GROUP BY asset HAVING sum(posted) <> 0",
+        f"SELECT asset FROM wallet_states GROUP BY asset HAVING {not_zero('posted')}",
         "the balances of its wallets do not sum to zero",
     ),
     "wallets": (
@@ -62,7 +63,7 @@ INVARIANTS: Final = {
     ),
     "transactions": (
         "SELECT transaction_id FROM entries JOIN wallets ON number = wallet "
-        "GROUP BY transaction_id, asset HAVING sum(amount) <> 0",
+        f"GROUP BY transaction_id, asset HAVING {not_zero('amount')}",
         "its entries do not sum to zero",
     ),
 }

@@ -2,17 +2,19 @@
 
 -- The record the image is as of, and how far the ledger's numbering has come with it.
 CREATE TABLE head (
-    id           INTEGER PRIMARY KEY CHECK (id = 1),
-    seq          INTEGER NOT NULL,
-    at           INTEGER NOT NULL,
-    chain        BLOB NOT NULL,
-    users        INTEGER NOT NULL,
-    wallets      INTEGER NOT NULL,
-    transactions INTEGER NOT NULL,
-    entries      INTEGER NOT NULL
+    id               INTEGER PRIMARY KEY CHECK (id = 1),
+    seq              INTEGER NOT NULL,
+    at               INTEGER NOT NULL,
+    chain            BLOB NOT NULL,
+    users            INTEGER NOT NULL,
+    wallets          INTEGER NOT NULL,
+    transactions     INTEGER NOT NULL,
+    entries          INTEGER NOT NULL,
+    balances_sum     INTEGER NOT NULL,  -- checksums of what decides about money: a row that was changed
+    restrictions_sum INTEGER NOT NULL   -- by anything but a fold is noticed at the next start
 ) STRICT;
 
-INSERT INTO head VALUES (1, 0, 0, zeroblob(32), 0, 0, 0, 0);
+INSERT INTO head VALUES (1, 0, 0, zeroblob(32), 0, 0, 0, 0, 0, 0);
 
 CREATE TABLE assets (
     id           INTEGER PRIMARY KEY,

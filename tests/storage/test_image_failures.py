@@ -36,7 +36,12 @@ async def test_a_lost_image_is_an_empty_one(place: Place, script: Script) -> Non
         ("DELETE FROM users WHERE id = 3", "head says"),
         ("DELETE FROM entries WHERE id = (SELECT max(id) FROM entries)", "head says"),
         ("DELETE FROM transactions WHERE id = (SELECT max(id) FROM transactions)", "head says"),
-        ("UPDATE balances SET entry_count = entry_count + 1 WHERE wallet = 2", "head says"),
+        ("UPDATE balances SET entry_count = entry_count + 1 WHERE wallet = 2", "checksum"),
+        (
+            "UPDATE balances SET posted = posted + iif(wallet = 2, 1, -1) WHERE wallet IN (2, 3)",
+            "balances are not the ones that were folded",
+        ),
+        ("UPDATE wallets SET closed = 1 WHERE number = 2", "closed wallets are not the ones that were folded"),
         ("DELETE FROM head", "table head"),
         ("DROP TABLE balances", "balances"),
         ("PRAGMA user_version = 9", "newer walletd"),
