@@ -4,7 +4,7 @@ Inside, an amount is an integer in minor units of its asset. Requests bring it a
 `signed_minor_units` read the native API's integers, `major_units` the decimals of the dialects. The formatters are their inverses.
 """
 
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, cast
 
 import msgspec
 
@@ -19,7 +19,10 @@ MinorUnits = Annotated[
     msgspec.Meta(
         description="Integer minor units of the asset: a JSON integer or a string of digits.",
         extra_json_schema={
-            "oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]{1,64}$"}],
+            "oneOf": [
+                {"type": "integer", "minimum": 1, "maximum": AMOUNT_MAX},
+                {"type": "string", "maxLength": AMOUNT_LENGTH_MAX, "pattern": "^0*[1-9][0-9]{0,18}$"},
+            ],
             "x-amount": "minor",
         },
     ),
@@ -31,21 +34,67 @@ SignedMinorUnits = Annotated[
     msgspec.Meta(
         description="Integer minor units of the asset, negative for a debit: a JSON integer or a string of digits.",
         extra_json_schema={
-            "oneOf": [{"type": "integer"}, {"type": "string", "pattern": "^-?[0-9]{1,64}$"}],
+            "oneOf": [
+                {"type": "integer", "minimum": 1, "maximum": AMOUNT_MAX},
+                {"type": "integer", "minimum": -AMOUNT_MAX, "maximum": -1},
+                {"type": "string", "maxLength": AMOUNT_LENGTH_MAX, "pattern": "^-?0*[1-9][0-9]{0,18}$"},
+            ],
             "x-amount": "signed",
         },
     ),
 ]
 """A signed amount of a leg; read it with `signed_minor_units`."""
 
+MinorText = Annotated[
+    str,
+    msgspec.Meta(
+        description="Integer minor units of the asset, as a string of digits.",
+        pattern=r"^(0|-?[1-9][0-9]{0,18})\Z",
+    ),
+]
+"""An amount of an answer in minor units."""
 
-NOT_GIVEN: Final = msgspec.Raw()
+MajorUnits = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="A decimal of the asset's major units, above zero: a JSON number or a decimal string, without exponent.",
+        extra_json_schema={
+            "oneOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                {"type": "string", "pattern": r"^[0-9]{1,64}(\.[0-9]{1,18})?$"},
+            ],
+            "x-amount": "major",
+        },
+    ),
+]
+"""A positive amount of a request in major units, kept as the bytes that came; read it with `major_units`."""
+
+DecimalNumber = Annotated[
+    msgspec.Raw,
+    msgspec.Meta(
+        description="Major units with all the asset's decimals, as a JSON number: 150.50.",
+        extra_json_schema={"type": "number"},
+    ),
+]
+"""An amount of an answer, made by `decimal_number`."""
+
+DecimalText = Annotated[
+    str,
+    msgspec.Meta(
+        description="Major units with all the asset's decimals, as a string: 100.00.",
+        pattern=r"^-?(0|[1-9][0-9]*)(\.[0-9]{1,18})?\Z",
+    ),
+]
+"""The same as a string, made by `decimal_text`."""
+
+
+NOT_GIVEN: Final = cast(msgspec.Raw, msgspec.UNSET)
 """Stands for a raw member that the request leaves out; `is_given` tells."""
 
 
 def is_given(raw: msgspec.Raw) -> bool:
     """Whether an optional raw member is there, and not null."""
-    return bytes(raw) not in (b"", b"null")
+    return raw is not NOT_GIVEN and bytes(raw) != b"null"
 
 
 def minor_units(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> int:
@@ -84,6 +133,17 @@ def major_units(raw: bytes | msgspec.Raw, scale: int, pointer: str = "/amount") 
 
     Raises Refusal AMOUNT_NOT_POSITIVE, AMOUNT_ABOVE_MAXIMUM (past 2^63-1) or INVALID_REQUEST, naming `pointer`.
     """
+    whole, decimals = check_decimal(raw, pointer)
+    if len(decimals) > scale:
+        _refuse(pointer, f"has {len(decimals)} decimals; this asset has {scale}")
+    return _positive(whole + decimals + b"0" * (scale - len(decimals)), pointer)
+
+
+def check_decimal(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> tuple[bytes, bytes]:
+    """The digits before and after the point of a decimal that has no minus, whatever its asset.
+
+    Raises Refusal AMOUNT_NOT_POSITIVE or INVALID_REQUEST, naming `pointer`.
+    """
     text = bytes(raw)
     if text[:1] == b'"':
         text = _unquoted(text, pointer)
@@ -93,9 +153,7 @@ def major_units(raw: bytes | msgspec.Raw, scale: int, pointer: str = "/amount") 
         _refuse(pointer, "must be a plain decimal number, such as 10 or 10.50")
     if negative:
         _refuse_not_positive(pointer)
-    if len(decimals) > scale:
-        _refuse(pointer, f"has {len(decimals)} decimals; this asset has {scale}")
-    return _positive(whole + decimals + b"0" * (scale - len(decimals)), pointer)
+    return whole, decimals
 
 
 def decimal_text(amount_minor: int, scale: int) -> str:

@@ -11,14 +11,18 @@ from yarl import URL
 
 from ..engine.commands import IdempotencyKey
 from ..engine.engine import Engine
+from ..engine.identity import Access
 from ..engine.outcome import Outcome
 from ..engine.ports import Transaction
+from ..engine.receipts import NoReceipts, Receipts
 from ..engine.refusals import Refusal, RefusalCode
 from . import direct, idempotency
+from .authentication import Authentication
 from .cors import Cors
 from .decoding import Body, RequestT, is_plain, refuse_fields
 from .metrics import Metrics
 from .options import ServerOptions
+from .principal import OPERATOR
 from .problem import HttpCode, HttpFault
 from .routes import Endpoint, Parameters
 
@@ -31,6 +35,7 @@ SERVER: Final = istr("Server")
 CACHE_CONTROL: Final = istr("Cache-Control")
 LOCATION: Final = istr("Location")
 REPLAYED: Final = istr("Idempotency-Replayed")
+TOTAL_COUNT: Final = istr("X-Total-Count")
 
 JSON: Final = "application/json"
 
@@ -40,11 +45,13 @@ AskedT = TypeVar("AskedT")
 
 
 class Services:
-    """What handlers share: the engine, and the server's own state."""
+    """What handlers share: the engine, the keeper of passwords, logins and keys, the receipts, and the server's own state."""
 
     def __init__(
         self,
         engine: Engine,
+        access: Access,
+        authentication: Authentication,
         options: ServerOptions,
         metrics: Metrics,
         *,
@@ -52,22 +59,26 @@ class Services:
         default_asset: str,
         cors: Cors | None,
         clock_us: Callable[[], int],
+        receipts: Receipts | None = None,
     ) -> None:
         self.engine = engine
+        self.access = access
+        self.authentication = authentication
         self.options = options
         self.metrics = metrics
         self.version = version
         self.default_asset = default_asset
         self.cors = cors
         self.clock_us = clock_us
+        self.receipts: Receipts = receipts if receipts is not None else NoReceipts()
         self.stopping = asyncio.Event()
         self.streams = 0
 
 
 class Call:
-    """One request. `outcome` is what it is counted as."""
+    """One request. `outcome` is what it is counted as, `principal` who makes it."""
 
-    __slots__ = ("endpoint", "outcome", "parameters", "query_text", "request", "request_id", "services")
+    __slots__ = ("endpoint", "outcome", "parameters", "principal", "query_text", "request", "request_id", "services")
 
     def __init__(
         self,
@@ -85,6 +96,7 @@ class Call:
         self.query_text = query_text
         self.request_id = request_id
         self.outcome = "succeeded"
+        self.principal = OPERATOR
 
     @property
     def engine(self) -> Engine:
@@ -140,8 +152,11 @@ class Call:
             raise HttpFault(HttpCode.REQUEST_TIMEOUT, detail) from None
         return bytes(raw)
 
-    def query(self, names: Collection[str] = ()) -> dict[str, str]:
-        """The query's parameters, each at most once and each one of `names`. Raises Refusal INVALID_REQUEST."""
+    def query(self, names: Collection[str] = (), *, others: bool = False) -> dict[str, str]:
+        """The query's parameters, each at most once and each one of `names`; with `others`, ones beside them are ignored.
+
+        Raises Refusal INVALID_REQUEST.
+        """
         if not self.query_text:
             return {}
         faults: list[tuple[str, str]] = []
@@ -149,7 +164,8 @@ class Call:
         for name, value in URL.build(path="/", query_string=self.query_text, encoded=True).query.items():
             pointer = f"/{name[:64]}"
             if name not in names:
-                faults.append((pointer, "is not a parameter of this path"))
+                if not others:
+                    faults.append((pointer, "is not a parameter of this path"))
             elif name in values:
                 faults.append((pointer, "is given more than once"))
             elif not is_plain(value):
@@ -169,18 +185,30 @@ class Call:
             raise refuse_fields([("/dry_run", "must be true or false")])
         return value == "true"
 
-    def idempotency_key(self, members_of: Callable[[AskedT], dict[str, Any]], asked: AskedT) -> IdempotencyKey | None:
-        """The request's idempotency key, if it brings one; `members_of(asked)` is the request in canonical form."""
-        if idempotency.HEADER not in self.request.headers:
+    def idempotency_key(
+        self, members_of: Callable[[AskedT], dict[str, Any]], asked: AskedT, in_body: str | None = None
+    ) -> IdempotencyKey | None:
+        """The request's idempotency key, if it brings one; `members_of(asked)` is the request in canonical form.
+
+        `in_body`: the key that the body gives, in APIs whose bodies may.
+        """
+        if in_body is None and idempotency.HEADER not in self.request.headers:
             return None
-        return idempotency.key_of(self.request, f"{self.endpoint.method} {self.endpoint.route}", members_of(asked))
+        scope = f"{self.principal.caller}|{self.endpoint.method} {self.endpoint.route}"
+        return idempotency.key_of(self.request, scope, members_of(asked), in_body)
 
     # ---------------------------------------------------------------------------------------------------- answering
 
     def answer(
-        self, value: Any, status: int = 200, *, location: str | None = None, replayed: bool = False
+        self,
+        value: Any,
+        status: int = 200,
+        *,
+        location: str | None = None,
+        replayed: bool = False,
+        total: int | None = None,
     ) -> web.StreamResponse:
-        """The answer with `value` as its JSON."""
+        """The answer with `value` as its JSON; `total` says, beside a list that is read, how many there are in all."""
         body = _encode(value)
         if replayed:
             self.outcome = "replayed"
@@ -190,6 +218,8 @@ class Call:
                 lines += f"Location: {location}\r\n"
             if replayed:
                 lines += "Idempotency-Replayed: true\r\n"
+            if self.endpoint.no_store:
+                lines += "Cache-Control: no-store\r\n"
             return direct.DirectAnswer(self.request, status, lines, body)
         headers: dict[str, str] = {CONTENT_TYPE: JSON, X_REQUEST_ID: self.request_id, SERVER: SERVER_NAME}
         if self.endpoint.no_store:
@@ -198,6 +228,8 @@ class Call:
             headers[LOCATION] = location
         if replayed:
             headers[REPLAYED] = "true"
+        if total is not None:
+            headers[TOTAL_COUNT] = str(total)
         return web.Response(body=body, status=status, headers=headers)
 
     def made(self, value: Any, outcome: Outcome, location: str) -> web.StreamResponse:

@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -46,13 +47,17 @@ class Request(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=T
 
     def faults(self, pointer: str = "") -> Fields:
         """What is wrong with the texts and metadata, beyond their types and lengths."""
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
+        for field, name in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
+            value = getattr(self, field)
             if value.__class__ is str:
                 if not value.isprintable() and _FORBIDDEN.search(value) is not None:
                     yield f"{pointer}/{name}", "has a control character"
             elif value.__class__ is dict:
                 yield from _metadata_faults(value, f"{pointer}/{name}")
+
+
+class OpenRequest(Request, forbid_unknown_fields=False, frozen=True, kw_only=True):
+    """A body whose other members are ignored, as the clients of the dialects are used to."""
 
 
 def _metadata_faults(metadata: dict[str, Any], pointer: str) -> Fields:
@@ -101,6 +106,8 @@ class Body(Generic[RequestT]):
     def read(self, raw: bytes) -> RequestT:
         """The request in `raw`. Raises HttpFault BODY_NOT_JSON and Refusal INVALID_REQUEST."""
         try:
+            if not raw.isascii():
+                raw.decode()  # also inside members that are kept as they came
             request = self._decode(raw)
         except msgspec.ValidationError as error:
             raise refuse_fields(_explain(self.kind, raw, error)) from None
@@ -127,7 +134,7 @@ def _explain(kind: type[Request], raw: bytes, error: msgspec.ValidationError) ->
     try:
         with suppress(msgspec.ValidationError):  # a number out of every range: named below, where it stands
             msgspec.json.decode(raw)
-        faults = list(_struct_faults(kind, raw, ""))
+        faults = list(islice(_struct_faults(kind, raw, ""), FIELDS_MAX + 1))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as other:
         raise _not_json(raw, other) from None
     return faults or [("", _sentence(error))]
@@ -143,12 +150,14 @@ def _struct_faults(kind: type[msgspec.Struct], raw: bytes, pointer: str) -> Fiel
         value = members.pop(field.encode_name, None)
         where = f"{pointer}/{_escaped(field.encode_name)}"
         if value is not None:
-            if field.required or field.default is not amounts.NOT_GIVEN or amounts.is_given(value):
+            is_optional_amount = field.default is amounts.NOT_GIVEN and _amount_form(field.type) is not None
+            if not is_optional_amount or amounts.is_given(value):
                 yield from _value_faults(field.type, bytes(value), where)
         elif field.required:
             yield where, "is missing"
-    for name in members:
-        yield f"{pointer}/{_escaped(name)}", "is not a member of this request"
+    if kind.__struct_config__.forbid_unknown_fields:
+        for name in members:
+            yield f"{pointer}/{_escaped(name)}", "is not a member of this request"
 
 
 def _value_faults(kind: Any, raw: bytes, pointer: str) -> Fields:
@@ -156,23 +165,38 @@ def _value_faults(kind: Any, raw: bytes, pointer: str) -> Fields:
     if struct is not None and not is_list and raw != b"null":
         yield from _struct_faults(struct, raw, pointer)
         return
-    if struct is not None and is_list and raw[:1] == b"[":
-        for index, item in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw])):
-            yield from _struct_faults(struct, bytes(item), f"{pointer}/{index}")
+    if struct is not None and is_list:
+        yield from _list_faults(kind, struct, raw, pointer)
+        return
     amount = _amount_form(kind)
     try:
         if amount == "minor":
             amounts.minor_units(raw, pointer)
         elif amount == "signed":
             amounts.signed_minor_units(raw, pointer)
-        elif struct is None:
-            msgspec.json.decode(raw, type=kind)
+        elif amount == "major":
+            amounts.check_decimal(raw, pointer)
         else:
-            msgspec.json.decode(raw, type=_without_items(kind))
+            msgspec.json.decode(raw, type=kind)
     except Refusal as refusal:
         yield from refusal.fields
     except msgspec.ValidationError as error:
         yield pointer, _sentence(error)
+
+
+def _list_faults(kind: Any, item_kind: type[msgspec.Struct], raw: bytes, pointer: str) -> Fields:
+    """A list's own fault, or else those of its items: a list that is too long is not looked into."""
+    try:
+        items = msgspec.json.decode(raw, type=_without_items(kind))
+    except msgspec.ValidationError as error:
+        yield pointer, _sentence(error)
+        return
+    decode = msgspec.json.Decoder(item_kind).decode
+    for index, item in enumerate(items):
+        try:
+            decode(item)
+        except msgspec.ValidationError:
+            yield from _struct_faults(item_kind, bytes(item), f"{pointer}/{index}")
 
 
 def _without_items(kind: Any) -> Any:
@@ -198,7 +222,7 @@ def _struct_inside(kind: Any) -> tuple[type[msgspec.Struct] | None, bool]:
 
 
 def _amount_form(kind: Any) -> str | None:
-    """`minor` or `signed` for the type of an amount."""
+    """`minor`, `signed` or `major` for the type of an amount."""
     if typing.get_origin(kind) is Annotated:
         for meta in kind.__metadata__:
             if (

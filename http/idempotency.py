@@ -17,11 +17,6 @@ _QUOTED: Final = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])*)"', re.ASCII)
 _ESCAPED: Final = re.compile(r"\\(.)")
 
 
-def caller_of(request: web.BaseRequest) -> str:
-    """Whose keys these are."""
-    return "anonymous"
-
-
 def key_text(header: str) -> str:
     """The key in a header's value, bare or as a quoted string. Raises Refusal INVALID_REQUEST."""
     text: str | None = header
@@ -34,12 +29,17 @@ def key_text(header: str) -> str:
     return text
 
 
-def key_of(request: web.BaseRequest, scope: str, members: dict[str, Any]) -> IdempotencyKey:
-    """The key that the request brings for `scope` (`METHOD route`), with the members that a repetition is compared by.
+def key_of(request: web.BaseRequest, scope: str, members: dict[str, Any], in_body: str | None = None) -> IdempotencyKey:
+    """The key that the request brings for `scope` (`caller|METHOD route`), with the members that a repetition is compared by.
 
-    `members` are in canonical form: amounts as digits, ids in lower case, what is not given left out.
+    `members` are in canonical form: amounts as digits, ids in lower case, what is not given left out. `in_body` is the body's key: without one the
+    header must be there, and where both are, they must be equal. Raises Refusal INVALID_REQUEST.
     """
-    headers = request.headers.getall(HEADER)
+    headers = request.headers.getall(HEADER, [])
     if len(headers) > 1:
         raise refuse_fields([("/Idempotency-Key", "is given more than once")])
-    return IdempotencyKey(f"{caller_of(request)}|{scope}", key_text(headers[0]), members)
+    key = key_text(headers[0]) if headers else in_body
+    assert key is not None
+    if in_body not in (None, key):
+        raise refuse_fields([("/idempotency_key", "differs from the header Idempotency-Key")])
+    return IdempotencyKey(scope, key, members)

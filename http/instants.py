@@ -2,7 +2,27 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
+
+Instant = Annotated[
+    str,
+    msgspec.Meta(
+        description="RFC 3339, UTC, microseconds.",
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+"""An instant of an answer, made by `rfc3339`."""
+
+InstantAsked = Annotated[
+    str,
+    msgspec.Meta(
+        description="RFC 3339 with a zone, and at most six decimals.", extra_json_schema={"format": "date-time"}
+    ),
+]
+"""An instant of a request; read it with `microseconds`."""
 
 SECOND_US: Final = 1_000_000
 

@@ -15,6 +15,11 @@ class ServerOptions(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max: int = 4_096
     rate_limit_per_s: float = 0.0
     rate_burst: int = 100
+    authentication: bool = False
+    """Whether requests must show who makes them."""
+    login_life_s: int = 12 * 3600
+    public_url: str = ""
+    """What links to this server begin with, without a slash at the end; empty leaves them relative."""
     cors_origins: tuple[str, ...] = ()
     log_requests: bool = False
     shutdown_timeout_s: float = 30.0

@@ -13,7 +13,6 @@ import msgspec
 
 from ..engine.refusals import ADVICE as REFUSAL_ADVICE
 from ..engine.refusals import Advice, Refusal, RefusalCode
-from ..engine.wallet import Wallet
 
 
 class HttpCode(StrEnum):
@@ -23,6 +22,8 @@ class HttpCode(StrEnum):
     BODY_NOT_JSON = "body_not_json"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     EXPECTATION_FAILED = "expectation_failed"
@@ -43,6 +44,12 @@ ADVICE: Final[dict[str, Advice]] = {
         "Unsupported media type", "Send the body as Content-Type: application/json, without content coding.", False
     ),
     HttpCode.BODY_TOO_LARGE: Advice("Body is too large", "Send less in one request; split a batch.", False),
+    HttpCode.UNAUTHENTICATED: Advice(
+        "Not authenticated", "Send an API key or a login token in the Authorization header.", False
+    ),
+    HttpCode.FORBIDDEN: Advice(
+        "Not allowed", "Use a key with the scope that is named, or the login of the user whose money it is.", False
+    ),
     HttpCode.NOT_FOUND: Advice("Not found", "Check the path: there is nothing here.", False),
     HttpCode.METHOD_NOT_ALLOWED: Advice("Method not allowed", "Use one of the methods in the Allow header.", False),
     HttpCode.EXPECTATION_FAILED: Advice("Expectation failed", "Send no Expect header but 100-continue.", False),
@@ -92,6 +99,8 @@ STATUS: Final[dict[str, int]] = {
     HttpCode.BODY_NOT_JSON: 400,
     HttpCode.UNSUPPORTED_MEDIA_TYPE: 415,
     HttpCode.BODY_TOO_LARGE: 413,
+    HttpCode.UNAUTHENTICATED: 401,
+    HttpCode.FORBIDDEN: 403,
     HttpCode.NOT_FOUND: 404,
     HttpCode.METHOD_NOT_ALLOWED: 405,
     HttpCode.EXPECTATION_FAILED: 417,
@@ -213,13 +222,11 @@ def _refusal_members(dialect: Dialect, refusal: Refusal) -> dict[str, Any]:
     if refusal.code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
         differs = "differs from the first request with this key"
         members["errors"] = [Field(f"/{name}", differs) for name in facts.get("members", ())]
-    wallet = facts.get("wallet")
-    if refusal.code is RefusalCode.INSUFFICIENT_BALANCE and isinstance(wallet, Wallet):
-        asset = wallet.asset
+    if refusal.code is RefusalCode.INSUFFICIENT_BALANCE:
         members["error"] = ADVICE[refusal.code].title
-        members["current_balance"] = dialect.amount(facts["available_minor"], asset.scale)
-        members["required_amount"] = dialect.amount(facts["required_minor"], asset.scale)
-        members["asset"], members["scale"] = asset.code, asset.scale
+        members["current_balance"] = dialect.amount(facts["available_minor"], facts["scale"])
+        members["required_amount"] = dialect.amount(facts["required_minor"], facts["scale"])
+        members["asset"], members["scale"] = facts["asset"], facts["scale"]
     return members
 
 
@@ -228,7 +235,8 @@ def problem_body(dialect: Dialect, problem: Problem, fault: Refusal | HttpFault)
     legacy = dialect.legacy(problem, fault)
     if not legacy:
         return _encode(problem)
-    return _encode({**msgspec.to_builtins(problem), **legacy})
+    own = {name: value for name, value in msgspec.structs.asdict(problem).items() if value is not None and value != []}
+    return _encode({**own, **legacy})
 
 
 PAGE_HEADERS: Final[dict[str, str]] = {

@@ -46,5 +46,15 @@ class RateLimit:
             self._buckets.popitem(last=False)
         return wait
 
+    def give_back(self, client: str) -> None:
+        """Put a token back that was taken for nothing."""
+        if client in self._buckets:
+            tokens, since = self._buckets[client]
+            self._buckets[client] = (min(self._burst, tokens + 1.0), since)
+
+    def forget(self, client: str) -> None:
+        """Let a client start again with a full bucket."""
+        self._buckets.pop(client, None)
+
     def __len__(self) -> int:
         return len(self._buckets)

@@ -15,19 +15,30 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
 from aiohttp import web
 
 from ..engine.engine import Engine
+from ..engine.identity import Access
+from ..engine.receipts import Receipts
 from ..engine.refusals import Refusal, RefusalCode
-from . import probes, v1
+from . import (
+    application_credits,
+    credit_transfer,
+    digital_wallet,
+    internal_wallet,
+    openapi,
+    probes,
+    v1,
+    wallet_service,
+)
+from .authentication import Authentication
 from .call import SERVER_NAME, Call, Services
 from .cors import Cors
 from .metrics import Metrics
 from .options import ServerOptions
 from .problem import RETRY_AFTER_S, V1, Dialect, HttpCode, HttpFault, problem_body, problem_of
 from .rates import RateLimit, client_of
-from .routes import Parameters, Resource, Routes
+from .routes import NO_VALUES, Resource, Routes, Values
 
 log = logging.getLogger("walletd.http")
 
@@ -39,6 +50,23 @@ BACKLOG: Final = 1024
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
+
+
+def all_routes() -> Routes:
+    """Every resource that a server has."""
+    routes = Routes()
+    for part in (
+        probes,
+        v1,
+        digital_wallet,
+        wallet_service,
+        credit_transfer,
+        application_credits,
+        internal_wallet,
+        openapi,
+    ):
+        part.register(routes)
+    return routes
 
 
 class _Connection(web.RequestHandler):
@@ -57,7 +85,8 @@ class _Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("a part of another answer is sent already")
         manager = self._manager
-        assert isinstance(manager, _Connections)
+        if not isinstance(manager, _Connections):
+            raise ConnectionError("the connection is gone")
         return manager.unreadable(status, exc)
 
 
@@ -83,27 +112,33 @@ class Server:
     def __init__(
         self,
         engine: Engine,
+        access: Access,
         options: ServerOptions,
         *,
         version: str,
         default_asset: str,
         clock: Callable[[], float] = time.monotonic,
         clock_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
+        receipts: Receipts | None = None,
     ) -> None:
         self._options = options
-        self.routes = Routes()
-        probes.register(self.routes)
-        v1.register(self.routes)
+        self.routes = all_routes()
         self._metrics = Metrics(engine, self.routes, version)
         self._cors = Cors(options.cors_origins) if options.cors_origins else None
+        self._authentication = Authentication(
+            access, engine, required=options.authentication, clock=clock, clock_us=clock_us
+        )
         self._services = Services(
             engine,
+            access,
+            self._authentication,
             options,
             self._metrics,
             version=version,
             default_asset=default_asset,
             cors=self._cors,
             clock_us=clock_us,
+            receipts=receipts,
         )
         self._rates = (
             RateLimit(options.rate_limit_per_s, options.rate_burst, clock) if options.rate_limit_per_s > 0 else None
@@ -158,10 +193,10 @@ class Server:
         started = time.perf_counter()
         target = request.raw_path
         query = ""
-        parameters: Parameters = {}
+        values: Values = NO_VALUES
         resource = self.routes.fixed.get(target)
         if resource is None:
-            resource, parameters, target, query = self._resolved(request)
+            resource, values, target, query = self._resolved(request)
         request_id = request.headers.get("X-Request-Id")
         if request_id is None or _REQUEST_ID.fullmatch(request_id) is None:
             self._request_count += 1
@@ -173,7 +208,7 @@ class Server:
                 self._cors.mark(request, unrouted)
             return unrouted
 
-        call = Call(request, self._services, endpoint, parameters, query, request_id)
+        call = Call(request, self._services, endpoint, endpoint.parameters(values), query, request_id)
         counted = not (endpoint.probe or endpoint.stream)
         if counted:
             self._in_flight += 1
@@ -182,6 +217,9 @@ class Server:
         try:
             if not endpoint.probe:
                 self._admit(request)
+            call.principal = self._authentication.unasked(endpoint) or await self._authentication.principal(
+                request, endpoint
+            )
             response = await endpoint.handler(call)
         except (Refusal, HttpFault) as fault:
             call.outcome = str(fault.code)
@@ -210,7 +248,7 @@ class Server:
             self._cors.mark(request, response)
         return response
 
-    def _resolved(self, request: web.BaseRequest) -> tuple[Resource | None, Parameters, str, str]:
+    def _resolved(self, request: web.BaseRequest) -> tuple[Resource | None, Values, str, str]:
         """The resource that a request names, its variable segments, its path and its query."""
         target = request.raw_path
         if target[:1] != "/":  # the absolute form, as sent to a proxy, or `*`
@@ -218,8 +256,8 @@ class Server:
         path, _, query = target.partition("#")[0].partition("?")
         if not path.isascii():
             path = quote(path.encode("utf-8", "surrogateescape"), safe=_PATH_SAFE)
-        resource, parameters = self.routes.resolve(path)
-        return resource, parameters, path, query
+        resource, values = self.routes.resolve(path)
+        return resource, values, path, query
 
     def _admit(self, request: web.BaseRequest) -> None:
         """Let a request in, or raise what it is turned away with."""

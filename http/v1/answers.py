@@ -47,8 +47,9 @@ def wallet_answer(ledger: Ledger, wallet: Wallet, dry_run: bool = False) -> Wall
         asset=wallet.asset.code,
         scale=wallet.asset.scale,
         posted=str(wallet.posted),
-        held=str(wallet.held),
-        available=str(wallet.available),
+        # What movements in flight hold is not durable, so it is not shown; nothing else holds money in this version.
+        held="0",
+        available=str(wallet.posted),
         version=wallet.version,
         status=wallet.status,
         created_at=rfc3339(wallet.created_at),
@@ -62,8 +63,10 @@ def is_transfer(ledger: Ledger, transaction: Transaction) -> bool:
     return len(entries) == 2 and ledger.wallet_at(entries[0].wallet).asset is ledger.wallet_at(entries[1].wallet).asset
 
 
-def transfer_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> TransferAnswer:
-    """A transaction of two legs of one asset as a transfer."""
+def transfer_answer(
+    ledger: Ledger, transaction: Transaction, dry_run: bool = False, reader: int | None = None
+) -> TransferAnswer:
+    """A transaction of two legs of one asset as a transfer. `reader` is the user that it is for, who is told no balance but its own."""
     debit, credit = transaction.entries
     if debit.amount > 0:
         debit, credit = credit, debit
@@ -80,10 +83,20 @@ def transfer_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = Fa
         scale,
         (
             LegAnswer(
-                source.id, f"-{amount}", code, scale, str(debit.balance_after), None if dry_run else f"ent_{debit.id}"
+                source.id,
+                f"-{amount}",
+                code,
+                scale,
+                str(debit.balance_after) if reader is None or source.user_id == reader else None,
+                None if dry_run else f"ent_{debit.id}",
             ),
             LegAnswer(
-                destination.id, amount, code, scale, str(credit.balance_after), None if dry_run else f"ent_{credit.id}"
+                destination.id,
+                amount,
+                code,
+                scale,
+                str(credit.balance_after) if reader is None or destination.user_id == reader else None,
+                None if dry_run else f"ent_{credit.id}",
             ),
         ),
         "completed",
@@ -97,26 +110,42 @@ def transfer_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = Fa
     )
 
 
-def leg_answers(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> tuple[LegAnswer, ...]:
-    """A transaction's legs in the order they were given."""
-    legs = []
-    for entry in transaction.entries:
-        wallet = ledger.wallet_at(entry.wallet)
-        entry_id = None if dry_run else f"ent_{entry.id}"
-        legs.append(
-            LegAnswer(
-                wallet.id, str(entry.amount), wallet.asset.code, wallet.asset.scale, str(entry.balance_after), entry_id
-            )
+def leg_answers(
+    ledger: Ledger, transaction: Transaction, dry_run: bool = False, reader: int | None = None
+) -> tuple[LegAnswer, ...]:
+    """A transaction's legs in the order they were given.
+
+    `reader`, a user, is told no balance but its own, and of a transaction that others paid into too, only its own legs: who else was paid how much is not its affair.
+    """
+    wallets = [ledger.wallet_at(entry.wallet) for entry in transaction.entries]
+    shows_all = (
+        reader is None
+        or len(wallets) == 2
+        or all(
+            wallet.user_id == reader or entry.amount > 0
+            for wallet, entry in zip(wallets, transaction.entries, strict=True)
         )
+    )
+    legs = []
+    for wallet, entry in zip(wallets, transaction.entries, strict=True):
+        own = reader is None or wallet.user_id == reader
+        if own or shows_all:
+            balance_after = str(entry.balance_after) if own else None
+            entry_id = None if dry_run else f"ent_{entry.id}"
+            legs.append(
+                LegAnswer(wallet.id, str(entry.amount), wallet.asset.code, wallet.asset.scale, balance_after, entry_id)
+            )
     return tuple(legs)
 
 
-def transaction_answer(ledger: Ledger, transaction: Transaction, dry_run: bool = False) -> TransactionAnswer:
-    """A transaction of any number of legs."""
+def transaction_answer(
+    ledger: Ledger, transaction: Transaction, dry_run: bool = False, reader: int | None = None
+) -> TransactionAnswer:
+    """A transaction of any number of legs, as `reader` may see it (see `leg_answers`)."""
     return TransactionAnswer(
         id=None if dry_run else f"txn_{transaction.id}",
         type=transaction.type,
-        legs=leg_answers(ledger, transaction, dry_run),
+        legs=leg_answers(ledger, transaction, dry_run, reader),
         status="completed",
         description=transaction.description,
         category=transaction.category,

@@ -6,29 +6,36 @@ The codes and numbers of ISO 4217 belong to its currencies: such an asset has th
 from aiohttp import web
 
 from ...engine.commands import CreateAsset
+from ...engine.identity import Scope
+from ...engine.refusals import RefusalCode
 from ...engine.wallet import Asset
 from ..amounts import is_given, minor_units
 from ..call import Call
 from ..currencies import FIAT, FIAT_BY_NUMBER
 from ..decoding import Body, refuse_fields
 from ..routes import Routes
+from . import contracts
 from .answers import asset_answer
 from .listing import Listing
-from .wire import AssetList, AssetRequest
+from .wire import AssetAnswer, AssetList, AssetRequest
 
 _ASSET = Body(AssetRequest)
 _SCALE_DEFAULT = 2
+_AMOUNTS = (RefusalCode.AMOUNT_NOT_POSITIVE, RefusalCode.AMOUNT_ABOVE_MAXIMUM)
 
 
 def register(routes: Routes) -> None:
     """Add the assets."""
-    routes.add("POST", "/v1/assets", "asset_create", create)
-    routes.add("GET", "/v1/assets", "asset_list", listing, no_store=True)
-    routes.add("GET", "/v1/assets/{code}", "asset_get", get, no_store=True)
+    made = contracts.created(AssetAnswer, AssetRequest, refuses=(*_AMOUNTS, RefusalCode.ASSET_EXISTS))
+    routes.add("POST", "/v1/assets", "asset_create", create, contract=made)
+    routes.add("GET", "/v1/assets", "asset_list", listing, no_store=True, contract=contracts.listed(AssetList))
+    found = contracts.read(AssetAnswer, contracts.ASSET_CODE, RefusalCode.ASSET_NOT_FOUND)
+    routes.add("GET", "/v1/assets/{code}", "asset_get", get, no_store=True, contract=found)
 
 
 async def create(call: Call) -> web.StreamResponse:
     """Make an asset and its Treasury."""
+    call.principal.require(Scope.ADMIN)
     request = await call.body(_ASSET)
     id_, scale, name = _standard(request)
     command = CreateAsset(
@@ -81,6 +88,7 @@ def _standard(request: AssetRequest) -> tuple[int | None, int, str | None]:
 
 async def listing(call: Call) -> web.StreamResponse:
     """Assets in order of creation."""
+    call.principal.reads_what_is_open()
     page = Listing(call, "assets")
     after = page.place or 0
     assets = sorted(call.engine.ledger.assets(), key=lambda asset: asset.treasury.number)
@@ -92,5 +100,6 @@ async def listing(call: Call) -> web.StreamResponse:
 
 async def get(call: Call) -> web.StreamResponse:
     """One asset, by its code or an alias."""
+    call.principal.reads_what_is_open()
     call.query()
     return call.answer(asset_answer(call.engine.ledger.asset(call.parameters["code"])))

@@ -7,54 +7,80 @@ the engine refuses. With `atomic`, amounts and texts are read first, so their fa
 from aiohttp import web
 
 from ...engine.commands import Batch, Move
+from ...engine.identity import Scope
 from ...engine.outcome import Outcome
 from ...engine.ports import Transaction
 from ...engine.refusals import Refusal
 from ..call import Call
+from ..contract import Answer, Contract
 from ..decoding import Body, refuse_fields
-from ..problem import problem_of
+from ..problem import HttpFault, problem_of
 from ..routes import Routes
+from . import contracts
 from .answers import transfer_answer
+from .guards import check_move
 from .transfers import members_of, move_of
-from .wire import BatchAnswer, BatchRequest, ItemDone, ItemRefused, TransferRequest
+from .wire import BatchAnswer, BatchItem, BatchRequest, TransferRequest
+
+Refused = Refusal | HttpFault
 
 _BATCH = Body(BatchRequest)
 _ROUTE = "/v1/transfers/batch"
+_DONE = Contract(
+    answers={200: Answer(body=BatchAnswer, description="Decided, item by item, in the order of the request.")},
+    takes=BatchRequest,
+    parameters=(contracts.DRY_RUN,),
+    refuses=contracts.MOVES,
+    keyed=True,
+)
 
 
 def register(routes: Routes) -> None:
     """Add the batches."""
-    routes.add("POST", _ROUTE, "transfer_batch", create)
+    routes.add("POST", _ROUTE, "transfer_batch", create, contract=_DONE)
 
 
 async def create(call: Call) -> web.StreamResponse:
     """Do many transfers."""
     request = await call.body(_BATCH)
     dry_run = call.dry_run()
-    moves, refused = _read(request)
-    key = call.idempotency_key(_members, (request, moves, refused))
+    if not call.principal.is_user:
+        call.principal.require(Scope.WRITE)
+    moves, refused = _read(call, request)
+    key = call.idempotency_key(_members, (request, moves))
+    allowed = tuple(move for index, move in enumerate(moves) if move is not None and index not in refused)
     items: tuple[Transaction | Refusal, ...] = ()
     replayed = False
-    if moves:
-        batch = Batch(moves=tuple(moves), atomic=request.atomic)
-        outcome: Outcome = await call.engine.execute(batch, key=key, dry_run=dry_run)
+    if allowed:
+        outcome: Outcome = await call.engine.execute(
+            Batch(moves=allowed, atomic=request.atomic), key=key, dry_run=dry_run
+        )
         items, replayed = outcome.items, outcome.replayed
     if dry_run:
         call.outcome = "dry_run"
     return call.answer(_answer(call, items, refused, dry_run), replayed=replayed)
 
 
-def _read(request: BatchRequest) -> tuple[list[Move], dict[int, Refusal]]:
-    """The moves of the items that can be read, and the refusals of the others by index; of an atomic batch raises the first."""
-    moves: list[Move] = []
-    refused: dict[int, Refusal] = {}
+def _read(call: Call, request: BatchRequest) -> tuple[list[Move | None], dict[int, Refused]]:
+    """The moves by item, None where one cannot be read, and by index what is refused here; of an atomic batch raises the first."""
+    moves: list[Move | None] = []
+    refused: dict[int, Refused] = {}
+    principal, ledger = call.principal, call.engine.ledger
     for index, item in enumerate(request.transfers):
+        move = None
         try:
-            moves.append(_move(item, index))
+            move = _move(item, index)
+            if principal.is_user:
+                check_move(principal, ledger, move)
         except Refusal as refusal:
             if request.atomic:
                 raise Refusal(refusal.code, refusal.detail, fields=refusal.fields, index=index) from None
             refused[index] = refusal
+        except HttpFault as fault:
+            if request.atomic:
+                raise HttpFault(fault.code, f"Item {index}: {fault.detail}") from None
+            refused[index] = fault
+        moves.append(move)
     return moves, refused
 
 
@@ -67,30 +93,27 @@ def _move(item: TransferRequest, index: int) -> Move:
     return move_of(item, pointer)
 
 
-def _members(read: tuple[BatchRequest, list[Move], dict[int, Refusal]]) -> dict[str, object]:
-    request, moves, refused = read
-    readable = iter(moves)
-    items: list[object] = []
-    for index, item in enumerate(request.transfers):
-        items.append(bytes(item.amount).decode() if index in refused else members_of(next(readable)))
+def _members(read: tuple[BatchRequest, list[Move | None]]) -> dict[str, object]:
+    request, moves = read
+    items = [
+        bytes(item.amount).decode() if move is None else members_of(move)
+        for item, move in zip(request.transfers, moves, strict=True)
+    ]
     return {"transfers": items, "atomic": request.atomic}
 
 
 def _answer(
-    call: Call, items: tuple[Transaction | Refusal, ...], refused: dict[int, Refusal], dry_run: bool
+    call: Call, items: tuple[Transaction | Refusal, ...], refused: dict[int, Refused], dry_run: bool
 ) -> BatchAnswer:
-    ledger, dialect = call.engine.ledger, call.endpoint.dialect
+    ledger, dialect, reader = call.engine.ledger, call.endpoint.dialect, call.principal.user_id
     status = 200 if dry_run else 201
-    results: list[ItemDone | ItemRefused] = []
+    results: list[BatchItem] = []
     decided = iter(items)
     for index in range(len(items) + len(refused)):
         item = refused.get(index) or next(decided)
-        if isinstance(item, Refusal):
-            wallet = item.facts.get("wallet")
-            if isinstance(wallet, str):
-                item.facts["wallet"] = ledger.wallet(wallet)
+        if isinstance(item, Refusal | HttpFault):
             problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{index}", None)
-            results.append(ItemRefused(problem.status, problem))
+            results.append(BatchItem(problem.status, problem=problem))
         else:
-            results.append(ItemDone(status, transfer_answer(ledger, item, dry_run)))
+            results.append(BatchItem(status, transfer_answer(ledger, item, dry_run, reader)))
     return BatchAnswer(results)

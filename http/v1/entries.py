@@ -1,15 +1,19 @@
 """`/v1/wallets/{id}/entries`: a wallet's history, newest first."""
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
+import msgspec
 from aiohttp import web
 
 from ...engine.limits import AMOUNT_MAX
 from ...engine.ports import HistoryQuery
+from ...engine.refusals import RefusalCode
 from ..call import Call
+from ..contract import Parameter
 from ..decoding import refuse_fields
-from ..instants import microseconds
+from ..instants import InstantAsked, microseconds
 from ..routes import Routes
+from . import contracts
 from .answers import entry_answer
 from .listing import Listing
 from .wire import EntryList
@@ -36,15 +40,35 @@ TYPES: Final[dict[str, tuple[str, ...]]] = {
 }
 """A value of the filter `type` → the entries' types that it stands for."""
 
+AmountAsked = Annotated[int, msgspec.Meta(ge=0, le=AMOUNT_MAX)]
+
+
+_LISTED: Final = contracts.listed(
+    EntryList,
+    contracts.WALLET_ID,
+    Parameter(
+        name="type",
+        kind=Literal[tuple(TYPES)],
+        description="Entries of this type; `transfer` and `transaction` mean both directions.",
+    ),
+    Parameter(name="from", kind=InstantAsked, description="Entries at this instant or later."),
+    Parameter(name="to", kind=InstantAsked, description="Entries before this instant."),
+    Parameter(name="category", kind=str, description="Entries of this category."),
+    Parameter(name="min_amount", kind=AmountAsked, description="Entries of at least this amount, whatever its sign."),
+    Parameter(name="max_amount", kind=AmountAsked, description="Entries of at most this amount, whatever its sign."),
+    refuses=(RefusalCode.WALLET_NOT_FOUND,),
+)
+
 
 def register(routes: Routes) -> None:
     """Add the history."""
-    routes.add("GET", "/v1/wallets/{id}/entries", "entry_list", listing, no_store=True)
+    routes.add("GET", "/v1/wallets/{id}/entries", "entry_list", listing, no_store=True, contract=_LISTED)
 
 
 async def listing(call: Call) -> web.StreamResponse:
     """A page of a wallet's entries. `from` is included, `to` is not; amounts compare without their sign."""
     wallet = call.engine.ledger.wallet(call.parameters["id"])
+    call.principal.sees_wallet(wallet, call.parameters["id"])
     page = Listing(call, f"entries {wallet.number}", FILTERS)
     faults: list[tuple[str, str]] = []
     query = HistoryQuery(

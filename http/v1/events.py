@@ -1,19 +1,23 @@
 """`/v1/events`: the journal as events, in pages and as a stream. Idempotency keys are left out."""
 
 import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
 
+from ...engine.identity import Scope
 from ...engine.ledger import Ledger
 from ...engine.limits import EVENTS_PAGE_MAX
 from ...engine.records import Record
 from ...engine.refusals import Refusal, RefusalCode
 from ..call import SERVER_NAME, Call
+from ..contract import Answer, Contract, Parameter
 from ..decoding import refuse_fields
 from ..instants import rfc3339
 from ..routes import Routes
+from . import contracts
 from .listing import limit_of
 from .wire import (
     EventAnswer,
@@ -29,20 +33,42 @@ from .wire import (
 )
 
 SEQUENCE_LENGTH_MAX: Final = 18
+CUT_AFTER_S: Final = 1.0
+"""How long a stop waits for a stream whose client does not read."""
 STREAM_STEP: Final = 200
 """Events read from the journal at a time for a stream."""
+
+Sequence = Annotated[int, msgspec.Meta(ge=0, lt=10**SEQUENCE_LENGTH_MAX)]
+_AFTER = Parameter(
+    name="after", kind=Sequence, description="Events after this sequence; from the first by default.", example=0
+)
+_LISTED = contracts.listed(EventList, _AFTER, limit=contracts.LIMIT_EVENTS)
+_LAST_EVENT_ID = Parameter(
+    name="Last-Event-ID", kind=Sequence, description="The last event seen; it goes before `after`.", place="header"
+)
+_STREAMED = Contract(
+    answers={
+        200: Answer(
+            body=str,
+            description="Events as they become durable: `id` is the sequence, `event` the type, `data` an event as in the list.",
+            media_type="text/event-stream",
+        )
+    },
+    parameters=(_AFTER, _LAST_EVENT_ID),
+)
 
 _encode: Final = msgspec.json.Encoder().encode
 
 
 def register(routes: Routes) -> None:
     """Add the events."""
-    routes.add("GET", "/v1/events", "event_list", listing, no_store=True)
-    routes.add("GET", "/v1/events/stream", "event_stream", stream, no_store=True, stream=True)
+    routes.add("GET", "/v1/events", "event_list", listing, no_store=True, contract=_LISTED)
+    routes.add("GET", "/v1/events/stream", "event_stream", stream, no_store=True, stream=True, contract=_STREAMED)
 
 
 async def listing(call: Call) -> web.StreamResponse:
     """Events after a sequence, oldest first. `cursor` is another name of `after`, which takes a page's `next`."""
+    call.principal.require(Scope.READ)
     values = call.query(("after", "cursor", "limit"))
     if "after" in values and "cursor" in values:
         raise refuse_fields([("/cursor", "is another name of after; send one of them")])
@@ -56,7 +82,8 @@ async def listing(call: Call) -> web.StreamResponse:
 
 
 async def stream(call: Call) -> web.StreamResponse:
-    """The same as server-sent events, from `Last-Event-ID` or `after` on, until the client or the server leaves."""
+    """The same as server-sent events, from `Last-Event-ID` or `after` on, until the client or the server leaves or the key is withdrawn."""
+    call.principal.require(Scope.READ)
     services = call.services
     values = call.query(("after",))
     last_id = call.request.headers.get("Last-Event-ID")
@@ -79,7 +106,7 @@ async def stream(call: Call) -> web.StreamResponse:
     try:
         call.mark(response)
         await response.prepare(call.request)
-        await _follow(call, response, after)
+        await _until_stopped(call, _follow(call, response, after))
         await response.write_eof()
     except ConnectionError:
         call.outcome = "disconnected"
@@ -89,6 +116,24 @@ async def stream(call: Call) -> web.StreamResponse:
     return response
 
 
+async def _until_stopped(call: Call, following: Coroutine[Any, Any, None]) -> None:
+    """Let a stream run until its end; when the server stops, cut one whose client does not read on. Raises ConnectionError then."""
+    task = asyncio.ensure_future(following)
+    stopping = asyncio.ensure_future(call.services.stopping.wait())
+    try:
+        await asyncio.wait((task, stopping), return_when="FIRST_COMPLETED")
+        await asyncio.wait((task,), timeout=CUT_AFTER_S)
+        if not task.done():
+            raise ConnectionError("the client does not read")
+        task.result()
+    finally:
+        stopping.cancel()
+        if not task.done():
+            task.cancel()
+            if call.request.transport is not None:
+                call.request.transport.abort()
+
+
 async def _follow(call: Call, response: web.StreamResponse, after: int) -> None:
     engine, services = call.engine, call.services
     await response.write(b": events follow\n\n")
@@ -96,6 +141,8 @@ async def _follow(call: Call, response: web.StreamResponse, after: int) -> None:
     try:
         while not stopping.done():
             records = await engine.events(after, STREAM_STEP)
+            if not await services.authentication.is_still(call.principal, call.request, call.endpoint):
+                return
             if records:
                 after = records[-1].seq
                 await response.write(b"".join(_message(engine.ledger, record) for record in records))

@@ -19,7 +19,8 @@ class Listing:
     def __init__(self, call: Call, name: str, filters: Collection[str] = (), *, limit_max: int = PAGE_MAX) -> None:
         """Reads the query of the list `name`, which takes these filters. Raises Refusal INVALID_REQUEST."""
         values = call.query(("limit", "cursor", *filters))
-        self.name = name
+        # A user's list is another one than an operator's of the same name, and so are its cursors.
+        self.name = name = f"{name} of {call.principal.user_id}" if call.principal.is_user else name
         self.limit = limit_of(values.pop("limit", None), limit_max)
         mark = values.pop("cursor", None)
         self.filters = values

@@ -6,18 +6,26 @@ from ...engine.commands import Move
 from ...engine.refusals import RefusalCode
 from ..amounts import signed_minor_units
 from ..call import Call, transaction_of
+from ..contract import Parameter
 from ..decoding import Body
 from ..routes import Routes
+from . import contracts
 from .answers import transaction_answer
-from .wire import TransactionRequest
+from .guards import check_move, check_sight
+from .wire import TransactionAnswer, TransactionRequest
 
 _TRANSACTION = Body(TransactionRequest)
+_ID = Parameter(name="id", kind=str, description="A transaction's id.", example="txn_12", place="path")
+_MADE = contracts.created(
+    TransactionAnswer, TransactionRequest, refuses=(*contracts.MOVES, RefusalCode.LEGS_UNBALANCED), keyed=True
+)
+_FOUND = contracts.read(TransactionAnswer, _ID, RefusalCode.TRANSACTION_NOT_FOUND)
 
 
 def register(routes: Routes) -> None:
     """Add the transactions."""
-    routes.add("POST", "/v1/transactions", "transaction_create", create)
-    routes.add("GET", "/v1/transactions/{id}", "transaction_get", get, no_store=True)
+    routes.add("POST", "/v1/transactions", "transaction_create", create, contract=_MADE)
+    routes.add("GET", "/v1/transactions/{id}", "transaction_get", get, no_store=True, contract=_FOUND)
 
 
 def members_of(move: Move) -> dict[str, object]:
@@ -46,8 +54,10 @@ async def create(call: Call) -> web.StreamResponse:
         reference=request.reference,
         metadata=request.metadata,
     )
+    check_move(call.principal, call.engine.ledger, move)
     outcome = await call.engine.execute(move, key=call.idempotency_key(members_of, move), dry_run=call.dry_run())
-    transaction = transaction_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run)
+    reader = call.principal.user_id
+    transaction = transaction_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run, reader)
     return call.made(transaction, outcome, f"/v1/transactions/{transaction.id}")
 
 
@@ -55,4 +65,5 @@ async def get(call: Call) -> web.StreamResponse:
     """One transaction."""
     call.query()
     transaction = await transaction_of(call, "txn_", RefusalCode.TRANSACTION_NOT_FOUND)
-    return call.answer(transaction_answer(call.engine.ledger, transaction))
+    check_sight(call.principal, call.engine.ledger, transaction, RefusalCode.TRANSACTION_NOT_FOUND)
+    return call.answer(transaction_answer(call.engine.ledger, transaction, reader=call.principal.user_id))

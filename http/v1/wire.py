@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from ...engine.identity import PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN
 from ...engine.limits import (
     BATCH_MAX,
     CATEGORY_LENGTH_MAX,
@@ -13,8 +14,9 @@ from ...engine.limits import (
     REFERENCE_LENGTH_MAX,
     SCALE_MAX,
 )
-from ..amounts import NOT_GIVEN, MinorUnits, SignedMinorUnits
+from ..amounts import NOT_GIVEN, MinorText, MinorUnits, SignedMinorUnits
 from ..decoding import Metadata, Request
+from ..instants import Instant
 from ..problem import Problem
 
 EXTERNAL_ID_LENGTH_MAX: Final = 64
@@ -44,12 +46,57 @@ PhoneNumber = Annotated[
     str, msgspec.Meta(min_length=1, max_length=PHONE_NUMBER_LENGTH_MAX, pattern=r"^\+?[0-9][0-9 ().-]*\Z")
 ]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
+Password = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=PASSWORD_LENGTH_MIN,
+        max_length=PASSWORD_LENGTH_MAX,
+        description="Kept as an argon2id hash only, and never answered.",
+        extra_json_schema={"format": "password", "writeOnly": True},
+    ),
+]
+CurrentPassword = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=PASSWORD_LENGTH_MAX,
+        description="The password that is to be replaced.",
+        extra_json_schema={"format": "password", "writeOnly": True},
+    ),
+]
 AssetCode = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,31}\Z")]
 AssetName = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 """The code or an alias of an asset, as a reference."""
 AssetId = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 UserId = Annotated[int, msgspec.Meta(ge=1, le=INTEGER_MAX)]
 Scale = Annotated[int, msgspec.Meta(ge=0, le=SCALE_MAX)]
+WalletStatus = Annotated[str, msgspec.Meta(extra_json_schema={"enum": ["active", "frozen", "closed"]})]
+Done = Annotated[str, msgspec.Meta(extra_json_schema={"const": "completed"})]
+MovementType = Annotated[
+    str,
+    msgspec.Meta(
+        description="What the movement is: credits and debits are movements from and to a Treasury.",
+        extra_json_schema={"enum": ["transfer", "transaction", "credit", "debit", "topup", "bonus", "spend"]},
+    ),
+]
+EntryType = Annotated[
+    str,
+    msgspec.Meta(
+        description="What the movement is, and for transfers and transactions the direction.",
+        extra_json_schema={
+            "enum": [
+                "transfer_in",
+                "transfer_out",
+                "transaction_in",
+                "transaction_out",
+                "credit",
+                "debit",
+                "topup",
+                "bonus",
+                "spend",
+            ]
+        },
+    ),
+]
 
 
 class EmptyRequest(Request, frozen=True, kw_only=True):
@@ -57,24 +104,25 @@ class EmptyRequest(Request, frozen=True, kw_only=True):
 
 
 class UserRequest(Request, frozen=True, kw_only=True):
-    """A new user. Every member is optional; `external_id` is the caller's own id for it, unique."""
+    """A new user. Every member is optional; `external_id` is the caller's own id for it, unique. With a username and a password it can log in."""
 
     external_id: ExternalId | None = None
     username: Username | None = None
     email: Email | None = None
     phone_number: PhoneNumber | None = None
     name: Name | None = None
-    password: msgspec.Raw = NOT_GIVEN
-    """Refused: there is no login yet, and a password must not seem to be kept."""
+    password: Password | None = None
 
 
 class UserPatch(Request, frozen=True, kw_only=True):
-    """Changes of a user: a member that is left out stays as it is, null clears it."""
+    """Changes of a user: a member that is left out stays as it is, null clears it. A new password ends all logins; a logged-in user gives the present one with it."""
 
     username: Username | msgspec.UnsetType | None = msgspec.UNSET
     email: Email | msgspec.UnsetType | None = msgspec.UNSET
     phone_number: PhoneNumber | msgspec.UnsetType | None = msgspec.UNSET
     name: Name | msgspec.UnsetType | None = msgspec.UNSET
+    password: Password | msgspec.UnsetType = msgspec.UNSET
+    current_password: CurrentPassword | msgspec.UnsetType = msgspec.UNSET
 
 
 class AssetRequest(Request, frozen=True, kw_only=True):
@@ -151,8 +199,8 @@ class UserAnswer(msgspec.Struct, frozen=True):
     email: str | None
     phone_number: str | None
     name: str | None
-    created_at: str
-    updated_at: str
+    created_at: Instant
+    updated_at: Instant
 
 
 class AssetAnswer(msgspec.Struct, frozen=True):
@@ -164,11 +212,11 @@ class AssetAnswer(msgspec.Struct, frozen=True):
     name: str
     scale: int
     transferable: bool
-    min_amount: str
-    max_amount: str
+    min_amount: MinorText
+    max_amount: MinorText
     active: bool
     treasury_wallet_id: str | None
-    created_at: str
+    created_at: Instant
 
 
 class WalletAnswer(msgspec.Struct, frozen=True):
@@ -179,23 +227,23 @@ class WalletAnswer(msgspec.Struct, frozen=True):
     external_user_id: str | None
     asset: str
     scale: int
-    posted: str
-    held: str
-    available: str
+    posted: MinorText
+    held: MinorText
+    available: MinorText
     version: int
-    status: str
-    created_at: str
-    updated_at: str
+    status: WalletStatus
+    created_at: Instant
+    updated_at: Instant
 
 
 class LegAnswer(msgspec.Struct, frozen=True, gc=False):
-    """One side of a movement: `balance_after` is the wallet's posted balance with it. `entry_id` is null in a dry run."""
+    """One side of a movement: `balance_after` is the wallet's posted balance with it, null to a logged-in user whose wallet it is not. `entry_id` is null in a dry run."""
 
     wallet_id: str
-    amount: str
+    amount: MinorText
     asset: str
     scale: int
-    balance_after: str
+    balance_after: MinorText | None
     entry_id: str | None
 
 
@@ -206,53 +254,47 @@ class TransferAnswer(msgspec.Struct, frozen=True, gc=False):
     transaction_id: str | None
     source: str
     destination: str
-    amount: str
+    amount: MinorText
     asset: str
     scale: int
     legs: tuple[LegAnswer, ...]
-    status: str
-    type: str
+    status: Done
+    type: MovementType
     description: str | None
     category: str | None
     reference: str | None
     metadata: dict[str, Any] | None
     sequence: int | None
-    created_at: str
+    created_at: Instant
 
 
 class TransactionAnswer(msgspec.Struct, frozen=True, gc=False):
     """A movement of any number of legs. Its id and sequence are null in a dry run."""
 
     id: str | None
-    type: str
+    type: MovementType
     legs: tuple[LegAnswer, ...]
-    status: str
+    status: Done
     description: str | None
     category: str | None
     reference: str | None
     metadata: dict[str, Any] | None
     sequence: int | None
-    created_at: str
+    created_at: Instant
 
 
-class ItemDone(msgspec.Struct, frozen=True, gc=False):
-    """A batch's item that was done, or in a dry run would be."""
-
-    status: int
-    transfer: TransferAnswer
-
-
-class ItemRefused(msgspec.Struct, frozen=True):
-    """A batch's item that was refused."""
+class BatchItem(msgspec.Struct, frozen=True):
+    """A batch's item: the transfer that was done, or in a dry run would be, or the problem it was refused with."""
 
     status: int
-    problem: Problem
+    transfer: TransferAnswer | msgspec.UnsetType = msgspec.UNSET
+    problem: Problem | msgspec.UnsetType = msgspec.UNSET
 
 
 class BatchAnswer(msgspec.Struct, frozen=True):
     """A batch's items in the order of the request."""
 
-    results: list[ItemDone | ItemRefused]
+    results: list[BatchItem]
 
 
 class EntryAnswer(msgspec.Struct, frozen=True):
@@ -261,24 +303,24 @@ class EntryAnswer(msgspec.Struct, frozen=True):
     id: str
     transaction_id: str
     wallet_id: str
-    type: str
-    amount: str
+    type: EntryType
+    amount: MinorText
     asset: str
     scale: int
-    balance_after: str
+    balance_after: MinorText
     description: str | None
     category: str | None
     reference: str | None
     metadata: dict[str, Any] | None
     sequence: int
-    created_at: str
+    created_at: Instant
 
 
 class EventTransaction(msgspec.Struct, frozen=True):
     """A movement in an event."""
 
     id: str
-    type: str
+    type: MovementType
     legs: tuple[LegAnswer, ...]
     description: str | None
     category: str | None
@@ -295,8 +337,8 @@ class EventAsset(msgspec.Struct, frozen=True):
     name: str
     scale: int
     transferable: bool
-    min_amount: str
-    max_amount: str
+    min_amount: MinorText
+    max_amount: MinorText
     active: bool
     treasury_wallet_id: str
 
@@ -355,7 +397,7 @@ class EventAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str
     sequence: int
     type: str
-    at: str
+    at: Instant
     assets: tuple[EventAsset, ...] = ()
     users: tuple[EventUser, ...] = ()
     user_changes: tuple[EventUserChange, ...] = ()
