@@ -2,6 +2,7 @@
 #   make demo    a server with data to play with on 127.0.0.1:8000
 #   make test    all tests
 #   make check   lint, format, strict types, import rules and tests: what CI runs
+#   make loadtest  load on a server of its own, with a report; ARGS="--help" lists what it can do
 #   make setup   only the environment in .venv
 #   make lock    new locked dependencies from pyproject.toml and requirements/dev.in
 
@@ -19,7 +20,7 @@ LOCK := --quiet --no-config --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint types check lock clean
+.PHONY: setup demo test lint types check loadtest lock clean
 
 setup: $(STAMP)
 
@@ -47,6 +48,9 @@ types: $(STAMP)
 
 # The import rules are among the tests (tests/architecture).
 check: lint types test
+
+loadtest: $(STAMP)
+	$(BIN)/python -m walletd.loadtest $(ARGS)
 
 # What the public index publishes decides, not this machine's configuration of pip.
 lock: export PIP_CONFIG_FILE = /dev/null

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from . import __version__, demo, doctor, log
+from . import __version__, demo, doctor, keys, log, seed
 from .engine import Engine
+from .engine.identity import Access
 from .engine.ports import JournalFull, StorageUnusable
 from .engine.records import BrokenJournal
-from .service import EXIT_MEANINGS, Exit, serve
+from .service import EXIT_MEANINGS, Exit, fill, serve
 from .settings import SETTINGS, Resolved, SettingsError, resolve
 from .storage.backup import backup, rebuild, restore
 from .storage.folder import FolderLocked
@@ -71,9 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(
-        name: str, run: Callable[[argparse.Namespace, Resolved], Exit], text: str, *settings: str
+        name: str,
+        run: Callable[[argparse.Namespace, Resolved], Exit],
+        text: str,
+        *settings: str,
+        under: "argparse._SubParsersAction[argparse.ArgumentParser]" = commands,
     ) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        added = under.add_parser(name, help=text, description=text, allow_abbrev=False)
         added.set_defaults(run=run)
         added.add_argument("--env-file", type=Path, metavar="FILE", help="Settings to read instead of ./.env.")
         _add_settings(added, settings)
@@ -84,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     # The demo's people have US dollars.
     others = (name for name in every if name != "default_asset")
     command("demo", _demo, "Run a server with data to play with, and print curl lines that work.", *others)
+    command("seed", _seed, "Put the sample data into a new data folder; one that has users is left alone.", "data")
     command("settings", _settings, "Show the settings in force and where each comes from.", *every)
     command("doctor", _doctor, "Look at this machine and the data folder, and say how to mend what is wrong.", *every)
     command(
@@ -99,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="The folder to make.")
     added = command("restore", _restore, "Make a new data folder from a backup.", "data")
     added.add_argument("--from", dest="source", type=Path, required=True, metavar="FOLDER", help="The backup.")
+    text = "Make, list and revoke the API keys that a server with authentication on asks for."
+    group = commands.add_parser("keys", help=text, description=text, allow_abbrev=False)
+    under = group.add_subparsers(metavar="COMMAND", required=True)
+    keys.add_create_arguments(command("create", keys.create, "Make a key and print it.", "data", under=under))
+    command("list", keys.list_, "Show all keys, without their secrets.", "data", under=under)
+    text = "Withdraw a key; a running server stops taking it at once."
+    keys.add_revoke_arguments(command("revoke", keys.revoke, text, "data", under=under))
     return parser
 
 
@@ -143,19 +156,33 @@ def _demo(given: argparse.Namespace, resolved: Resolved) -> Exit:
             return _demo_in(given.data, resolved)
         with tempfile.TemporaryDirectory(prefix="walletd-demo-") as folder:
             return _demo_in(folder, resolved)
-    except demo.NotEmpty:
+    except seed.NotEmpty:
         return _refuse(
             Exit.FAILED, "the data folder has users already: run `walletd serve` on it, or name a new folder."
         )
 
 
 def _demo_in(folder: str, resolved: Resolved) -> Exit:
-    settings = msgspec.structs.replace(resolved.settings, data=Path(folder), default_asset=demo.ASSET)
+    settings = msgspec.structs.replace(resolved.settings, data=Path(folder), default_asset=seed.DOLLARS)
 
     def ready(url: str, engine: Engine) -> None:
         print(f"walletd is ready at {url}", demo.guide(engine, url), sep="\n", flush=True)
 
-    return serve(settings, ready=ready, seed=demo.fill)
+    return serve(settings, ready=ready, seed=seed.fill)
+
+
+def _seed(_: argparse.Namespace, resolved: Resolved) -> Exit:
+    log.set_up("warning", log.PlainFormatter())
+    settings = msgspec.structs.replace(resolved.settings, default_asset=seed.DOLLARS)
+
+    async def filled(engine: Engine, access: Access) -> None:
+        await seed.fill(engine, access)
+        print(f"{settings.data} holds the sample data: {engine.ledger.user_count} users, {engine.ledger.seq} records.")
+
+    try:
+        return fill(settings, filled)
+    except seed.NotEmpty:
+        return _refuse(Exit.FAILED, f"{settings.data} has users already: the sample data goes into a new folder only.")
 
 
 def _settings(_: argparse.Namespace, resolved: Resolved) -> Exit:

@@ -3,6 +3,7 @@
 Each check is one line: ok, warn (it runs, but not as well or as safely as it should) or fail (it does not run).
 """
 
+import asyncio
 import os
 import shutil
 import socket
@@ -16,8 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final, Literal, NamedTuple
 
+from . import keys
 from .engine.ports import StorageUnusable
-from .settings import Settings
+from .engine.refusals import Refusal
+from .settings import Settings, is_loopback
 from .storage.folder import DataFolder, FolderLocked
 
 _FSYNC_SAMPLES: Final = 32
@@ -46,6 +49,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _flush(settings.data)
     yield _clock()
     yield _port(settings)
+    yield _authentication(settings)
 
 
 def _python() -> Finding:
@@ -158,6 +162,23 @@ def _clock() -> Finding:
             "warn", "clock", f"It jumped by {drift_ms:.0f} ms while it was watched.", "Let NTP slew it, not step it."
         )
     return Finding("ok", "clock", f"{now:%Y-%m-%d %H:%M} UTC, steady.")
+
+
+def _authentication(settings: Settings) -> Finding:
+    if settings.authentication == "off":
+        reached = "anyone on this machine" if is_loopback(settings.host) else "anyone who reaches the port"
+        level: Literal["ok", "warn"] = "ok" if is_loopback(settings.host) else "warn"
+        return Finding(
+            level, "authentication", f"Off: {reached} may move money.", "" if level == "ok" else "Turn it on."
+        )
+    try:
+        count = len(keys.active(asyncio.run(keys.keys_in(settings.data))))
+    except (Refusal, StorageUnusable) as error:
+        return Finding("fail", "authentication", f"The keys cannot be read: {error}", "See the lines above.")
+    if not count:
+        mend = f"walletd keys create --data {settings.data} --name NAME --scope read --scope write --scope admin"
+        return Finding("warn", "authentication", "On, and no API key is valid: nobody can make users or assets.", mend)
+    return Finding("ok", "authentication", f"On; {count} valid API keys.")
 
 
 def _port(settings: Settings) -> Finding:

@@ -18,18 +18,25 @@ import iso4217
 
 from . import __version__
 from .engine import CreateAsset, Engine
+from .engine.identity import Access
 from .engine.ports import StorageUnusable
+from .engine.receipts import Receipts
 from .engine.records import BrokenJournal
 from .engine.refusals import Refusal, RefusalCode
 from .http.server import Server, ServerOptions
 from .settings import Settings, is_loopback
+from .storage.access import SqliteAccess
 from .storage.folder import DataFolder, FolderLocked
 from .storage.image import SqliteImage
 from .storage.journal import SqliteJournal
+from .storage.passwords import Argon2Hasher
+from .storage.receipts.book import ReceiptBook
+from .storage.receipts.press import Press
+from .storage.receipts.shelf import Shelf
 
 _log: Final = logging.getLogger("walletd")
 
-Seed = Callable[[Engine], Awaitable[None]]
+Seed = Callable[[Engine, Access], Awaitable[None]]
 """Fills a started engine with data before requests are taken."""
 
 
@@ -69,6 +76,12 @@ def serve(settings: Settings, *, ready: Callable[[str, Engine], None], seed: See
         return runner.run(_Service(settings, ready, seed).run())
 
 
+def fill(settings: Settings, seed: Seed) -> Exit:
+    """Put data into the data folder, without a server. Raises what `seed` raises, with everything stopped."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_Service(settings, None, seed).run())
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop  # here, for it does not exist for every platform
@@ -79,11 +92,14 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 class _Service:
-    def __init__(self, settings: Settings, ready: Callable[[str, Engine], None], seed: Seed | None) -> None:
+    """`ready` is None where nothing is to be served."""
+
+    def __init__(self, settings: Settings, ready: Callable[[str, Engine], None] | None, seed: Seed | None) -> None:
         self._settings = settings
         self._ready = ready
         self._seed = seed
         self._stop = asyncio.Event()
+        self._journal: SqliteJournal
 
     async def run(self) -> Exit:
         """The whole life of the service. Raises what `seed` raises, with everything stopped."""
@@ -117,7 +133,7 @@ class _Service:
         except (BrokenJournal, StorageUnusable) as error:
             return _refused(Exit.UNUSABLE, error)
         try:
-            return await self._with_engine(engine)
+            return await self._with_engine(engine, folder)
         finally:
             try:
                 await engine.stop()
@@ -128,20 +144,55 @@ class _Service:
 
     async def _start_engine(self, folder: DataFolder) -> Engine:
         journal = SqliteJournal(folder.journal_path, reserve_bytes=self._settings.disk_reserve_mib * 2**20)
+        self._journal = journal
         image = SqliteImage(folder.image_path, folder.journal_path)
         return await Engine.start(
             journal, image, image, reserved_asset_ids=reserved_asset_ids(), on_progress=_log_progress
         )
 
-    async def _with_engine(self, engine: Engine) -> Exit:
+    async def _with_engine(self, engine: Engine, folder: DataFolder) -> Exit:
+        hasher = Argon2Hasher()
+        try:
+            access = await SqliteAccess.open(folder.access_path, hasher)
+        except StorageUnusable as error:
+            return _refused(Exit.UNUSABLE, error)
+        try:
+            return await self._with_access(engine, access, folder)
+        finally:
+            await access.close()
+            hasher.close()
+
+    async def _with_access(self, engine: Engine, access: Access, folder: DataFolder) -> Exit:
         try:
             await ensure_asset(engine, self._settings.default_asset)
             if self._seed is not None:
-                await self._seed(engine)
+                await self._seed(engine, access)
         except Refusal as refusal:
             return _refused(Exit.FAILED, refusal)
+        if self._ready is None:
+            return Exit.OK
+        receipts = self._receipts(engine, folder)
+        await receipts.start()
+        try:
+            return await self._with_receipts(engine, access, receipts, self._ready)
+        finally:
+            await receipts.stop()
+
+    def _receipts(self, engine: Engine, folder: DataFolder) -> ReceiptBook:
+        settings = self._settings
+        press = Press(folder.receipts_path, public_url=settings.public_url, fonts=settings.receipt_fonts)
+        return ReceiptBook(engine, self._journal, Shelf(folder.receipts_path), press, eager=settings.receipts_eager)
+
+    async def _with_receipts(
+        self, engine: Engine, access: Access, receipts: Receipts, ready: Callable[[str, Engine], None]
+    ) -> Exit:
         server = Server(
-            engine, server_options(self._settings), version=__version__, default_asset=self._settings.default_asset
+            engine,
+            access,
+            server_options(self._settings),
+            version=__version__,
+            default_asset=self._settings.default_asset,
+            receipts=receipts,
         )
         try:
             host, port = await server.start()
@@ -151,15 +202,17 @@ class _Service:
             return _refused(
                 Exit.ADDRESS, f"cannot listen on {place}: {reason}. Stop what uses it, or choose another with --port."
             )
-        self._announce(engine, host, port)
+        self._announce(engine, host, port, ready)
         return await self._until_stopped(engine, server)
 
-    def _announce(self, engine: Engine, host: str, port: int) -> None:
-        if not is_loopback(self._settings.host):
-            _log.warning(
-                "unauthenticated_network",
-                extra={"detail": "This version has no authentication: anyone who reaches the port may move money."},
-            )
+    def _announce(self, engine: Engine, host: str, port: int, ready: Callable[[str, Engine], None]) -> None:
+        if self._settings.authentication == "off":
+            if is_loopback(self._settings.host):
+                detail = "Authentication is off: anyone on this machine may move money."
+                _log.info("unauthenticated", extra={"detail": detail})
+            else:
+                detail = "Authentication is off: anyone who reaches the port may move money."
+                _log.warning("unauthenticated_network", extra={"detail": detail})
         # What lives since the start lives on: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -167,7 +220,7 @@ class _Service:
         sys.setswitchinterval(1e-4)
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         _log.info("ready", extra={"url": url, "version": __version__, "sequence": engine.ledger.seq})
-        self._ready(url, engine)
+        ready(url, engine)
 
     async def _until_stopped(self, engine: Engine, server: Server) -> Exit:
         stopping = asyncio.create_task(self._stop.wait())
@@ -213,7 +266,10 @@ def server_options(settings: Settings) -> ServerOptions:
         in_flight_max=settings.in_flight_max,
         rate_limit_per_s=settings.rate_limit_per_s,
         rate_burst=settings.rate_burst,
+        authentication=settings.authentication == "on",
+        login_life_s=settings.login_life_s,
         cors_origins=settings.cors_origins,
+        public_url=settings.public_url,
         log_requests=settings.log_requests,
         shutdown_timeout_s=settings.shutdown_timeout_s,
     )

@@ -22,6 +22,7 @@ from .engine.limits import IN_FLIGHT_MAX
 
 PREFIX: Final = "WALLETD_"
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+AUTHENTICATION: Final = ("off", "on")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     in_flight_max: int
     rate_limit_per_s: int
     rate_burst: int
+    authentication: str
+    login_life_s: int
     cors_origins: tuple[str, ...]
+    public_url: str
+    receipts_eager: bool
+    receipt_fonts: tuple[Path, ...]
     log_level: str
     log_requests: bool
     shutdown_timeout_s: int
@@ -136,9 +142,36 @@ def _origins(text: str) -> tuple[str, ...]:
     return origins
 
 
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    plain = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    if text and (
+        parts.scheme not in ("http", "https")
+        or not parts.netloc
+        or not re.fullmatch(r"[!-~]{1,200}", text)
+        or plain != text
+    ):
+        raise ValueError("must be the beginning of a link, such as https://wallet.example.com")
+    return text.rstrip("/")
+
+
+def _fonts(text: str) -> tuple[Path, ...]:
+    fonts = tuple(Path(part.strip()).expanduser().absolute() for part in text.split(",") if part.strip())
+    for font in fonts:
+        if font.suffix.lower() not in (".ttf", ".otf", ".ttc") or not font.is_file():
+            raise ValueError(f"must be a list, parted by commas, of font files (.ttf, .otf, .ttc), and {font} is none")
+    return fonts
+
+
 def _level(text: str) -> str:
     if text.lower() not in LOG_LEVELS:
         raise ValueError(f"must be one of {', '.join(LOG_LEVELS)}")
+    return text.lower()
+
+
+def _on_or_off(text: str) -> str:
+    if text.lower() not in AUTHENTICATION:
+        raise ValueError(f"must be one of {', '.join(AUTHENTICATION)}")
     return text.lower()
 
 
@@ -153,7 +186,19 @@ SETTINGS: Final = (
     Setting("in_flight_max", "8192", _whole(1, IN_FLIGHT_MAX), "Requests worked on at once; more are answered 503."),
     Setting("rate_limit_per_s", "0", _whole(0, 1_000_000), "Requests a second for each client address; 0 is no limit."),
     Setting("rate_burst", "100", _whole(1, 1_000_000), "Requests a client may send at once before the rate counts."),
+    Setting("authentication", "off", _on_or_off, "Whether requests must bring an API key or a login: on or off."),
+    Setting("login_life_s", "43200", _whole(60, 31_536_000), "Seconds a login lasts."),
     Setting("cors_origins", "", _origins, "Origins whose pages may call the server, parted by commas; * is any."),
+    Setting("public_url", "", _public_url, "What links to this server begin with; without it they are relative."),
+    Setting(
+        "receipts_eager", "false", _switch, "Write receipts for transfers of every API, not of credit transfer alone."
+    ),
+    Setting(
+        "receipt_fonts",
+        "",
+        _fonts,
+        "Font files for letters that FiraGO lacks, parted by commas, in order of preference.",
+    ),
     Setting("log_level", "info", _level, f"The least that is logged: {', '.join(LOG_LEVELS)}."),
     Setting("log_requests", "false", _switch, "Log a line for each request."),
     Setting("shutdown_timeout_s", "30", _whole(1, 3_600), "Seconds that requests in flight have to end at a stop."),
@@ -162,7 +207,7 @@ SETTINGS: Final = (
         "unsafe_allow_unauthenticated_network",
         "false",
         _switch,
-        "Listen on other addresses than this machine's own, although anyone who reaches the port may move money.",
+        "Listen on other addresses than this machine's own without authentication: anyone who reaches the port may move money.",
     ),
 )
 
@@ -205,10 +250,11 @@ def resolve(
             values[setting.name] = setting.parse(text)
         except ValueError as error:
             mistakes.append(f"{_named(setting, source)}: {text!r} {error}.")
-    if "host" in values and not is_loopback(values["host"]) and values.get(_UNSAFE.name) is False:
+    is_open = values.get("authentication") == "off" and values.get(_UNSAFE.name) is False
+    if "host" in values and not is_loopback(values["host"]) and is_open:
         mistakes.append(
-            f"{_named(SETTINGS[1], given['host'][1])}: {values['host']!r} can be reached from other machines, and this version has no "
-            f"authentication: anyone who reaches the port may move money. Listen on 127.0.0.1, or accept that with {_UNSAFE.flag}."
+            f"{_named(SETTINGS[1], given['host'][1])}: {values['host']!r} can be reached from other machines, and authentication is off: "
+            f"anyone who reaches the port may move money. Turn it on with --authentication on, listen on 127.0.0.1, or accept that with {_UNSAFE.flag}."
         )
     if mistakes:
         raise SettingsError(mistakes)

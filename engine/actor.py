@@ -94,7 +94,7 @@ class Mailboxes:
         box = wallet.mailbox
         while box:
             operation = box.popleft()
-            del self._waiting[operation]
+            self._waiting.pop(operation, None)  # it is gone already where the engine has failed
             if self._take_turn(operation, wallet):
                 return
         wallet.mailbox = None
@@ -103,7 +103,7 @@ class Mailboxes:
         """Give everyone in the lobby another turn."""
         for _ in range(len(self._lobby)):
             operation = self._lobby.popleft()
-            del self._waiting[operation]
+            self._waiting.pop(operation, None)
             self._take_turn(operation, None)
 
     def clear(self) -> list[Operation]:

@@ -102,12 +102,12 @@ class Coordinator:
                     raise Undecided(wallet)  # others came first for this money; what comes in need not queue
                 known = local.get(wallet)
                 total, lowest = known or (0, 0)
-                brought_in = total - lowest  # by earlier legs of this record: it may be taken out again
+                before_leg = total
                 total += amount
                 draw = lowest - total if total < lowest and wallet.user_id else 0
                 verdict = wallet.judge(amount, draw, total, -lowest)
                 if verdict is not None:
-                    raise _raised(verdict, wallet, amount, brought_in)
+                    raise _raised(verdict, wallet, amount, wallet.posted + before_leg)
                 before.append((wallet, known))
                 local[wallet] = (total, min(total, lowest))
                 if draw:
@@ -172,17 +172,22 @@ class Coordinator:
         return wallet
 
     def _new_user(self, draft: Draft, ref: Holding) -> int:
-        for user in draft.users:
-            if user.external_id == ref.external_id:
-                return user.id
+        assert ref.external_id is not None
+        known = draft.new_users.get(ref.external_id)
+        if known is not None:
+            return known
         user_id = self._ledger.next_user + len(draft.users)
         draft.users.append(UserCreated(user_id, external_id=ref.external_id))
+        draft.new_users[ref.external_id] = user_id
         draft.names.append(("external_id", ref.external_id))
         return user_id
 
     def _forget_openings(self, draft: Draft, users: int, wallets: int, names: int) -> None:
         for name in draft.names[names:]:
             draft.opened.pop(name, None)
+        for user in draft.users[users:]:
+            assert user.external_id is not None
+            del draft.new_users[user.external_id]
         del draft.users[users:], draft.wallets[wallets:], draft.names[names:]
 
 
@@ -190,12 +195,12 @@ def _number(leg: Leg) -> int:
     return leg[0].number
 
 
-def _raised(verdict: object, wallet: Wallet, amount: int, brought_in: int) -> Exception:
+def _raised(verdict: object, wallet: Wallet, amount: int, balance: int) -> Exception:
     if verdict is UNDECIDED:
         return Undecided(wallet)
     assert isinstance(verdict, RefusalCode)
     if verdict is RefusalCode.INSUFFICIENT_BALANCE:
-        return insufficient(wallet.asset, wallet, wallet.available + brought_in, -amount)
+        return insufficient(wallet.asset, wallet, balance, -amount)
     if verdict is RefusalCode.WALLET_FROZEN:
         return Refusal(verdict, f"Wallet {wallet.id} is frozen: {wallet.reason}.", wallet=wallet)
     return Refusal(verdict, wallet=wallet)

@@ -53,6 +53,7 @@ class Draft:
         "local",
         "movements",
         "names",
+        "new_users",
         "opened",
         "projected",
         "user_changes",
@@ -74,6 +75,7 @@ class Draft:
         self.holds: list[tuple[Wallet, int]] = []
         self.local: dict[Wallet, tuple[int, int]] = {}
         self.opened: dict[Name, Wallet] = {}
+        self.new_users: dict[str, int] = {}
         self.names: list[Name] = []
         self.items: list[int | Refusal] = []
         self.projected: tuple[Leg, ...] = NONE

@@ -9,8 +9,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-NOT_PACKAGE = {"tests", "loadtest", "build", "dist", "data"}
+NOT_PACKAGE = {"tests", "build", "dist", "data"}
 """Folders of the root that are not part of the package. Hidden ones are not either."""
+
+PEER_SCRIPTS = ROOT / "loadtest" / "peers" / "fastapi_postgres"
+"""A service to compare with, shipped as files: it runs in a virtual environment of its own and is no module of ours."""
 
 
 class Module(NamedTuple):
@@ -54,6 +57,8 @@ def imports_of(path: Path, name: str, known: set[str]) -> frozenset[str]:
 def modules() -> dict[str, Module]:
     """Every module of the package."""
     paths = {
-        module_name(path): path for path in python_files(ROOT) if path.relative_to(ROOT).parts[0] not in NOT_PACKAGE
+        module_name(path): path
+        for path in python_files(ROOT)
+        if path.relative_to(ROOT).parts[0] not in NOT_PACKAGE and path.parent != PEER_SCRIPTS
     }
     return {name: Module(name, path, imports_of(path, name, set(paths))) for name, path in paths.items()}

@@ -21,7 +21,7 @@ LAYERS = {
 FOREIGN = {
     "engine": {"msgspec"},
     "http": {"aiohttp", "iso4217", "msgspec", "multidict", "openapi_ui_bundles", "prometheus_client", "yarl"},
-    "storage": {"aiosqlite", "msgspec"},
+    "storage": {"aiosqlite", "argon2", "fpdf", "msgspec", "pymupdf_fonts", "segno", "uharfbuzz"},
 }
 """What each layer may import of other packages."""
 

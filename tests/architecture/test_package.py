@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import NOT_PACKAGE, ROOT, Module
+from .conftest import NOT_PACKAGE, PEER_SCRIPTS, ROOT, Module
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DATA_SUFFIXES = {".sql", ".typed", ".html", ".css", ".js", ".json", ".txt"}
@@ -48,6 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_module_and_data_file_and_nothing_else(wheel: Path, modules: dict[str, Module]) -> None:
     expected = {f"walletd/{module.path.relative_to(ROOT)}" for module in modules.values()}
+    expected |= {f"walletd/{path.relative_to(ROOT)}" for path in PEER_SCRIPTS.glob("*.py")}
     for path in ROOT.rglob("*"):
         parts = path.relative_to(ROOT).parts
         inside = len(parts) > 1 or path.name == "py.typed"

@@ -1,6 +1,5 @@
 """The care of the data from the command line: backup, restore, verify and rebuild, and what each refuses."""
 
-import shutil
 import sqlite3
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def test_a_backup_is_taken_beside_a_running_server(run: Run, start: Start, data:
     server = start(data)
     assert run("backup", "--data", data, "--to", tmp_path / "saved").returncode == 0
     assert run("verify", "--data", data).returncode == 0
-    assert server.get("/v1/users/1")["username"] == "alice"
+    assert server.get("/v1/users/1")["username"] == "john_doe"
     assert server.stop() == 0
 
 
@@ -53,7 +52,8 @@ def test_a_sound_folder_is_said_to_be_sound(run: Run, data: Path) -> None:
 
 def test_a_changed_record_is_found_and_named_with_1(run: Run, data: Path) -> None:
     forge(
-        data / "journal.db", "UPDATE journal SET body = replace(body, 'alice', 'mallory') WHERE body LIKE '%\"alice\"%'"
+        data / "journal.db",
+        "UPDATE journal SET body = replace(body, 'john_doe', 'mallory') WHERE body LIKE '%\"john_doe\"%'",
     )
     shown = run("verify", "--data", data)
     assert shown.returncode == 1
@@ -110,5 +110,5 @@ def test_a_damaged_journal_is_not_backed_up(run: Run, data: Path, tmp_path: Path
 
 
 def test_a_damaged_image_is_made_anew_at_the_start(start: Start, data: Path) -> None:
-    shutil.copy(data / "journal.db", data / "ledger.db")
-    assert start(data).get("/v1/users/1")["username"] == "alice"
+    (data / "ledger.db").write_bytes(b"\xff" * 10_000)
+    assert start(data).get("/v1/users/1")["username"] == "john_doe"

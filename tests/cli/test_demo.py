@@ -32,10 +32,14 @@ def test_every_pasted_line_works(start: Start, tmp_path: Path) -> None:
         answer, end = decode(rest)
         answers.append(answer)
         rest = rest[end:].lstrip()
-    assert len(answers) == 5
-    assert answers[0]["status"] == "active"
-    assert len(answers[1]["data"]) == 5
-    assert (answers[2]["status"], answers[2]["amount"]) == ("completed", "1234")
+    balance, transactions, transfer, spent, given, wallet, events = answers
+    assert balance["balance"] == 100.0
+    assert len(transactions["transactions"]) == 5
+    assert (transfer["status"], transfer["sender_new_balance"]) == ("completed", 87.66)
+    assert (spent["transaction_type"], spent["new_balance"]) == ("SPEND", "970.00")
+    assert (given["transaction_type"], given["asset_type_code"]) == ("BONUS", "DIAMONDS")
+    assert (wallet["user_id"], wallet["posted"]) == (1, "8766")
+    assert len(events["data"]) == 20
     assert server.stop() == 0
 
 
@@ -44,11 +48,12 @@ def test_the_data_is_the_same_each_time(start: Start) -> None:
     for _ in range(2):
         server = start(command="demo")
         wallets = server.get("/v1/wallets?limit=100")["data"]
-        balances.append(sorted((wallet["user_id"], wallet["posted"]) for wallet in wallets if wallet["user_id"]))
+        users = [wallet for wallet in wallets if wallet["user_id"]]
+        balances.append([(wallet["user_id"], wallet["asset"], wallet["posted"]) for wallet in users])
         assert sum(int(wallet["posted"]) for wallet in wallets) == 0
         server.stop()
     assert balances[0] == balances[1]
-    assert len(balances[0]) == 4
+    assert len(balances[0]) == 18
 
 
 def test_a_named_folder_is_kept_and_not_filled_twice(start: Start, run: Run, tmp_path: Path) -> None:
@@ -59,7 +64,7 @@ def test_a_named_folder_is_kept_and_not_filled_twice(start: Start, run: Run, tmp
     assert (
         again.stderr == "walletd: the data folder has users already: run `walletd serve` on it, or name a new folder.\n"
     )
-    assert start(tmp_path / "kept").get("/v1/users/1")["username"] == "alice"
+    assert start(tmp_path / "kept").get("/v1/users/1")["username"] == "john_doe"
 
 
 def test_a_data_folder_of_the_environment_is_left_alone(run: Run, tmp_path: Path) -> None:

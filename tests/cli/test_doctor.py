@@ -24,6 +24,7 @@ def test_a_sound_machine_is_well(run: Run, tmp_path: Path) -> None:
         "flush",
         "clock",
         "port",
+        "authentication",
         "settings",
     ]
     assert "fail" not in lines(shown.stdout).values()

@@ -66,6 +66,19 @@ def test_the_session_prints_what_it_says(start: Start, tmp_path: Path, command: 
     assert events["data"][0]["sequence"] in (1, "1")
 
 
+@pytest.mark.parametrize(
+    "name", ["digital-wallet", "wallet-service", "credit-transfer", "application-credits", "internal-wallet"]
+)
+def test_a_session_over_the_sample_data_prints_what_it_says(start: Start, tmp_path: Path, name: str) -> None:
+    server = start(tmp_path / "data", command="demo")
+    (script,), (expected,) = blocks(f"sh {name}"), blocks(f"text {name}")
+    shown = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("http://127.0.0.1:8000", server.url)],
+        cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (shown.returncode, shown.stdout) == (0, expected), shown.stderr
+
+
 def test_the_program_runs(tmp_path: Path) -> None:
     (program,) = blocks("python")
     command = [sys.executable, "-W", "error", "-c", program]

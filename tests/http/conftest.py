@@ -1,6 +1,7 @@
 """A real server on a port of the system's choice, over an engine in memory, and a small client that speaks to it."""
 
 import asyncio
+import copy
 import io
 import json as json_text
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,9 +12,14 @@ import aiohttp
 import pytest
 
 from walletd.engine.engine import Engine
+from walletd.engine.identity import Access
 from walletd.engine.memory import MemoryImage, MemoryJournal
+from walletd.engine.memory_access import MemoryAccess
 from walletd.http.currencies import RESERVED_ASSET_IDS
 from walletd.http.server import Server, ServerOptions
+from walletd.tests.builders import GatedJournal, quiet
+
+from .conformance import CheckedResponse
 
 Headers = dict[str, str]
 
@@ -46,17 +52,27 @@ class Client:
     """Requests to one server, and builders of what most tests need."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, server: Server, engine: Engine, address: tuple[str, int]
+        self,
+        session: aiohttp.ClientSession,
+        server: Server,
+        engine: Engine,
+        address: tuple[str, int],
+        gate: GatedJournal | None = None,
     ) -> None:
         self.session = session
         self.server = server
         self.engine = engine
         self.host, self.port = address
+        self.gate = gate
+        self.authorization = ""
+        """What requests show who they are by, unless they say otherwise."""
 
     async def send(
         self, method: str, path: str, json: Any = None, *, data: bytes | None = None, headers: Headers | None = None
     ) -> Answer:
         sent = dict(headers or {})
+        if self.authorization:
+            sent.setdefault("Authorization", self.authorization)
         if json is not None:
             data = json_text.dumps(json).encode()
         if data is not None:
@@ -70,11 +86,28 @@ class Client:
         ) as response:
             return Answer(response.status, response.headers, await response.read())
 
+    def acting(self, authorization: str) -> "Client":
+        """The same client as somebody else."""
+        other = copy.copy(self)
+        other.authorization = authorization
+        return other
+
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.send("GET", path, **options)
 
     async def post(self, path: str, json: Any = None, **options: Any) -> Answer:
         return await self.send("POST", path, json, **options)
+
+    async def at_once(self, *requests: Awaitable[Answer]) -> list[Answer]:
+        """The answers to requests of which none is answered before all have come: nothing is durable until then."""
+        assert self.gate is not None
+        self.gate.shut()
+        answers = asyncio.gather(*requests)
+        while self.server._in_flight < len(requests):
+            await quiet()
+        await quiet()
+        self.gate.open()
+        return list(await answers)
 
     async def raw(self, text: bytes) -> bytes:
         """What comes back for these bytes until the server ends the connection or falls silent."""
@@ -132,19 +165,31 @@ async def serve() -> AsyncIterator[Serve]:
     """Starts a server with the options given; all are stopped at the end."""
     async with AsyncExitStack() as stack:
 
-        async def start(*, rows_max: int | None = None, clock: Any = None, **options: Any) -> Client:
-            journal = MemoryJournal() if rows_max is None else MemoryJournal(rows_max)
-            image = MemoryImage(journal)
-            engine = await Engine.start(journal, image, image, reserved_asset_ids=RESERVED_ASSET_IDS)
+        async def start(
+            *,
+            rows_max: int | None = None,
+            clock: Any = None,
+            clock_us: Any = None,
+            access: Access | None = None,
+            default_asset: str = "USD",
+            **options: Any,
+        ) -> Client:
+            store = MemoryJournal() if rows_max is None else MemoryJournal(rows_max)
+            image, gate = MemoryImage(store), GatedJournal(store)
+            engine = await Engine.start(gate, image, image, reserved_asset_ids=RESERVED_ASSET_IDS)
             stack.push_async_callback(engine.stop)
             chosen = ServerOptions(**{"port": 0, "shutdown_timeout_s": 5.0, **options})
             clocks = {} if clock is None else {"clock": clock}
-            server = Server(engine, chosen, version="1.2.3", default_asset="USD", **clocks)
+            if clock_us is not None:
+                clocks["clock_us"] = clock_us
+            server = Server(
+                engine, access or MemoryAccess(), chosen, version="1.2.3", default_asset=default_asset, **clocks
+            )
             address = await server.start()
             stack.push_async_callback(server.stop)
-            session = aiohttp.ClientSession(f"http://{address[0]}:{address[1]}")
+            session = aiohttp.ClientSession(f"http://{address[0]}:{address[1]}", response_class=CheckedResponse)
             await stack.enter_async_context(session)
-            return Client(session, server, engine, address)
+            return Client(session, server, engine, address, gate)
 
         yield start
 
@@ -154,4 +199,14 @@ async def client(serve: Serve) -> Client:
     """A client of a server that knows USD."""
     client = await serve()
     await client.asset()
+    return client
+
+
+@pytest.fixture
+async def credits_client(client: Client) -> Client:
+    """A client of a server that also knows two closed-loop credits, and the user ann."""
+    closed = {"transferable": False, "max_amount": 100_000_000}
+    await client.asset("GOLD", id=1, name="Gold Coins", aliases=["GOLD_COINS"], **closed)
+    await client.asset("DMND", id=2, name="Diamonds", aliases=["DIAMONDS"], **closed)
+    await client.user(external_id="ann")
     return client

@@ -24,10 +24,11 @@ async def test_a_user_needs_nothing(client: Client) -> None:
     assert (await client.user())["id"] == 2
 
 
-async def test_a_password_is_refused_and_not_dropped(client: Client) -> None:
-    answer = await client.post("/v1/users", {"username": "ann", "password": "correct horse"})
+@pytest.mark.parametrize("password", ["seven 7", "x" * 129, 12345678])
+async def test_a_password_has_8_to_128_characters_and_is_not_repeated(client: Client, password: object) -> None:
+    answer = await client.post("/v1/users", {"username": "ann", "password": password})
     assert (answer.status, answer.pointers) == (422, ["/password"])
-    assert b"horse" not in answer.body
+    assert str(password).encode() not in answer.body
     assert (await client.get("/v1/users")).json["data"] == []
 
 

@@ -32,7 +32,7 @@ async def test_every_get_route_serves_head(client: Client) -> None:
     for endpoint in client.server.routes.endpoints:
         if endpoint.method == "GET":
             answer = await client.send("HEAD", re.sub(r"\{\w+\}", "none", endpoint.route))
-            assert answer.status in (200, 404)
+            assert answer.status in (200, 400, 401, 404, 422)
             assert answer.body == b""
 
 
@@ -365,5 +365,10 @@ async def test_a_request_is_logged_only_when_asked_for(serve: Serve, caplog: pyt
         await quiet.get("/livez")
         assert caplog.messages == []
         await loud.get("/v1/users/7", headers={"X-Request-Id": "logged"})
-    line = json.loads(caplog.messages[0])
-    assert (line["request_id"], line["status"], line["operation"]) == ("logged", 404, "user_get")
+    (line,) = (vars(record) for record in caplog.records)
+    assert (line["message"], line["request_id"], line["status"], line["operation"]) == (
+        "request",
+        "logged",
+        404,
+        "user_get",
+    )

@@ -70,7 +70,9 @@ async def test_an_image_that_cannot_be_used_is_set_aside_and_made_anew(place: Pl
     assert (await verify(place.path)).sound
 
 
-@pytest.mark.parametrize("statement", ["UPDATE assets SET aliases = '[}'", "UPDATE wallets SET id = 'x' WHERE number < 3"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE assets SET aliases = '[}'", "UPDATE wallets SET id = 'x' WHERE number < 3"]
+)
 async def test_an_image_with_unreadable_rows_is_made_anew(place: Place, statement: str) -> None:
     async with running(place) as engine:
         wallets = await fill(engine)
