@@ -34,13 +34,14 @@ class Operation:
     `future` is done when the record is durable, or with the refusal.
     """
 
-    __slots__ = ("command", "draft", "dry_run", "future", "key", "keyed", "parks", "record")
+    __slots__ = ("command", "draft", "dry_run", "future", "key", "keyed", "parks", "place", "record")
 
     def __init__(self, command: Command, dry_run: bool, future: asyncio.Future[None]) -> None:
         self.command = command
         self.dry_run = dry_run
         self.future = future
         self.parks = 0
+        self.place: object = None
         self.draft: Draft | None = None
         self.record: Record | None = None
         self.key: KeyBound | None = None
@@ -68,7 +69,9 @@ class Mailboxes:
 
         Raises Refusal OVERLOADED when too many wait there, or when this one has waited too often.
         """
-        if wallet is None or wallet is not turn_at:
+        place = self if wallet is None else wallet
+        if operation.place is not place:
+            operation.place = place
             operation.parks += 1
         box = self._lobby if wallet is None else wallet.mailbox
         if operation.parks > PARKS_MAX or len(box or ()) >= self._depth_max:
@@ -86,7 +89,7 @@ class Mailboxes:
 
     def settle(self, wallets: Iterable[Wallet]) -> None:
         """Give those who wait at the wallets their turns: a record of each has just become durable, or never will."""
-        for wallet in wallets:
+        for wallet in dict.fromkeys(wallets):
             if wallet.mailbox is not None:
                 self._drain(wallet)
 

@@ -98,14 +98,14 @@ class Coordinator:
         held_before = len(draft.holds)
         try:
             for wallet, amount in sorted(legs, key=_number):
-                if amount < 0 and wallet.mailbox and wallet is not turn_at:
-                    raise Undecided(wallet)  # others came first for this money; what comes in need not queue
                 known = local.get(wallet)
                 total, lowest = known or (0, 0)
                 before_leg = total
                 total += amount
                 draw = lowest - total if total < lowest and wallet.user_id else 0
                 verdict = wallet.judge(amount, draw, total, -lowest)
+                if verdict is None and draw and wallet.mailbox and wallet is not turn_at:
+                    verdict = UNDECIDED  # others came first for this money; what comes in need not queue
                 if verdict is not None:
                     raise _raised(verdict, wallet, amount, wallet.posted + before_leg)
                 before.append((wallet, known))

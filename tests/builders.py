@@ -191,7 +191,7 @@ class World:
 
     async def kill(self) -> None:
         """End the engine as a crash does: nothing is finished, nobody is answered."""
-        tasks = [*self._engine_tasks, *(task for task in self._begun if not task.done())]
+        tasks = [*self._engine_tasks, *self._begun]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

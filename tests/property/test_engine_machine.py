@@ -19,7 +19,6 @@ from walletd.engine import (
     RefusalCode,
     Unfreeze,
 )
-from walletd.engine.ports import Transaction
 from walletd.engine.records import Record, decode_unchained
 from walletd.tests.builders import Fate, World, ledger_state, quiet
 from walletd.tests.property.model import FIXED, OPENED, Legs, Request, State
@@ -37,6 +36,7 @@ class Attempt:
     request: Request
     task: "asyncio.Task[Outcome]"
     asked_seq: int
+    answered_seq: int | None = None
     judged: bool = False
 
 
@@ -67,6 +67,11 @@ REQUESTS = st.one_of(
     st.tuples(st.sampled_from(["each", "atomic"]), st.lists(MOVES, min_size=1, max_size=5).map(tuple)),
 )
 FATES = st.sampled_from([Fate.DURABLE, Fate.DURABLE, Fate.FULL, Fate.FULL, Fate.WRITTEN_UNKNOWN, Fate.LOST_UNKNOWN])
+
+
+def refusals_of(record: Record) -> dict[int, str]:
+    """The items of a record that were refused, by their index."""
+    return {item.index: item.code for item in record.body.refusals}
 
 
 class EngineMachine(RuleBasedStateMachine):
@@ -242,14 +247,16 @@ class EngineMachine(RuleBasedStateMachine):
         key = None
         if request.key is not None:
             key = IdempotencyKey("scope", request.key, {"label": request.label})
-        task = self.run(self._begin_one(request, key))
-        self.attempts.append(Attempt(request, task, self.world.ledger.seq))
+        self.run(self._begin_one(request, key))
 
-    async def _begin_one(self, request: Request, key: IdempotencyKey | None) -> "asyncio.Task[Outcome]":
+    async def _begin_one(self, request: Request, key: IdempotencyKey | None) -> None:
+        ledger = self.world.ledger
         task = asyncio.create_task(self.world.engine.execute(request.command(self.ids), key=key))
+        attempt = Attempt(request, task, ledger.seq)
+        task.add_done_callback(lambda _: setattr(attempt, "answered_seq", ledger.seq))
+        self.attempts.append(attempt)
         self.world._begun.append(task)
         await asyncio.sleep(0)
-        return task
 
     # -------------------------------------------------------------------------------------------------- the laws
 
@@ -273,16 +280,24 @@ class EngineMachine(RuleBasedStateMachine):
             )
 
     def _check_effect(self, record: Record, request: Request, before: State) -> None:
-        """The record does what the request asks for where the sequence so far allows it, and nothing else."""
-        answers = before.run(request.moves, self.treasuries)
-        refused = {item.index: item.code for item in record.body.refusals}
+        """The record does what the sequence so far allows, and nothing else; what it refuses was impossible at a durable moment since asked."""
+        refused = refusals_of(record)
+        done = tuple(legs for index, legs in enumerate(request.moves) if index not in refused)
+        assert not any(before.run(done, self.treasuries))
         if request.form == "each":
-            assert refused == {index: answer for index, answer in enumerate(answers) if answer is not None}
+            # An answered attempt writes nothing any more; one whose caller has gone away may.
+            asked_seq = min(
+                attempt.asked_seq
+                for attempt in self.attempts
+                if attempt.request is request and (not attempt.judged or attempt.task.cancelled())
+            )
+            moments = [state.run(request.moves, self.treasuries) for state in self.states[asked_seq : record.seq]]
+            assert refused in [
+                {index: answer for index, answer in enumerate(answers) if answer is not None} for answers in moments
+            ]
         else:
             assert not refused
-            assert not any(answers)
         after = before.after(record, dict(self.owners))
-        done = [legs for index, legs in enumerate(request.moves) if index not in refused]
         for offset, legs in enumerate(done):
             written = [(leg.wallet, leg.amount) for leg in record.body.legs if leg.movement == offset]
             assert written == [(after.places[place], amount) for place, amount in legs]
@@ -311,9 +326,9 @@ class EngineMachine(RuleBasedStateMachine):
                 range(happened.body.first_entry, happened.body.first_entry + len(happened.body.legs))
             )
             if request.form == "each":
-                assert [isinstance(item, Transaction) for item in outcome.items] == [
-                    answer is None for answer in self.states[happened.seq - 1].run(request.moves, self.treasuries)
-                ]
+                told = {index: item.code for index, item in enumerate(outcome.items) if isinstance(item, Refusal)}
+                assert told == refusals_of(happened)
+                assert len(outcome.items) == len(request.moves)
             return
         assert isinstance(error, Refusal), error
         if error.code is RefusalCode.OUTCOME_UNKNOWN:
@@ -334,7 +349,8 @@ class EngineMachine(RuleBasedStateMachine):
 
     def _was_true(self, attempt: Attempt, so: Any) -> bool:
         """Whether an answer was so at some durable moment between request and answer."""
-        moments = self.states[attempt.asked_seq : self.world.ledger.seq + 1]
+        answered_seq = self.world.ledger.seq if attempt.answered_seq is None else attempt.answered_seq
+        moments = self.states[attempt.asked_seq : answered_seq + 1]
         return any(so(state.run(attempt.request.moves, self.treasuries)) for state in moments)
 
     @invariant()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from walletd.engine import Batch, Move, Refusal, RefusalCode
 from walletd.engine.ports import Transaction
 from walletd.engine.records import Leg
-from walletd.engine.wallet import Asset, Wallet
+from walletd.engine.wallet import UNDECIDED, Asset, Wallet
 from walletd.tests.builders import Fate, World, quiet
 
 PLACES = ["T", "a", "b", "c"]
@@ -135,19 +135,27 @@ def test_projections_are_undone_exactly(posted: int, amounts: list[int], data: s
     assert msgspec.structs.asdict(wallet) == stages[keep]
 
 
-@given(st.integers(0, 500), st.integers(0, 500), st.lists(st.integers(-80, 80), max_size=6), st.integers(-600, 600))
-def test_a_judgement_never_lets_a_balance_fall_below_zero_and_never_rests_on_money_in_flight(
-    posted: int, held: int, in_flight: list[int], amount: int
+@given(
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.integers(0, 500),
+    st.lists(st.integers(-80, 80), max_size=6),
+    st.integers(-600, 600),
+)
+def test_a_judgement_rests_on_durable_money_alone_and_waits_only_for_what_others_hold_of_it(
+    posted: int, held: int, own: int, in_flight: list[int], amount: int
 ) -> None:
     wallet = Wallet(1, "w", 1, USD, 0, 0, posted, min(held, posted), posted)
+    own = min(own, wallet.held)
     for entry, each in enumerate(in_flight):
         wallet.project(0, each, entry)
 
-    verdict = wallet.judge(amount, max(-amount, 0), amount)
+    verdict = wallet.judge(amount, max(-amount, 0), amount - own, own)
 
-    if verdict is None:
-        assert amount >= 0 or posted - wallet.held >= -amount
+    if amount >= 0 or -amount <= posted - wallet.held:
+        assert verdict is None
+    elif own - amount > posted:
+        assert verdict is RefusalCode.INSUFFICIENT_BALANCE
     else:
-        assert amount < 0
-        assert posted - wallet.held < -amount
-        assert (verdict is RefusalCode.INSUFFICIENT_BALANCE) == (not in_flight)
+        assert verdict is UNDECIDED
+        assert wallet.held > own

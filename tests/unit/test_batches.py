@@ -70,6 +70,25 @@ async def test_a_refused_item_says_what_was_available_after_the_items_before_it(
         }
 
 
+async def test_a_refused_item_rests_on_durable_money_and_on_the_items_before_it_whatever_is_in_flight() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet(5)
+        world.gate.shut()
+        credit = await world.begin(transfer(world.treasury(), bob, 50))
+        holding = await world.begin(transfer(ann, bob, 60))
+
+        task = await world.begin(Batch(moves=(transfer(ann, bob, 10), transfer(bob, ann, 16), transfer(ann, bob, 91))))
+
+        assert world.engine.waiting == 0
+        world.gate.open()
+        items = (await task).items
+        assert credit.exception() is holding.exception() is None
+        assert [isinstance(item, Refusal) for item in items] == [False, True, True]
+        assert [item.facts["available_minor"] for item in items if isinstance(item, Refusal)] == [15, 90]
+        assert world.posted(ann, bob) == [30, 125]
+
+
 async def test_an_atomic_batch_is_all_or_nothing_and_names_the_first_item_that_fails() -> None:
     async with World() as world:
         await world.asset()
@@ -124,21 +143,21 @@ async def test_an_item_of_several_legs_that_fails_late_gives_back_what_its_earli
 async def test_a_batch_that_must_wait_holds_nothing_meanwhile() -> None:
     async with World() as world:
         await world.asset()
-        ann, bob, carl = await world.wallet(100), await world.wallet(), await world.wallet()
+        ann, bob, carl = await world.wallet(100), await world.wallet(10), await world.wallet()
         world.gate.shut()
         credit = await world.begin(transfer(world.treasury(), bob, 10))
+        holding = await world.begin(transfer(bob, carl, 10))
         batch = await world.begin(Batch(moves=(transfer(ann, carl, 100), transfer(bob, carl, 10))))
 
         assert (world.engine.waiting, world.at(ann).held, world.at(ann).available) == (1, 0, 100)
         between = await world.begin(transfer(ann, carl, 1))
         await world.gate.give(Fate.DURABLE, Fate.DURABLE, Fate.DURABLE)
 
-        assert credit.done()
-        assert between.done()
+        assert [task.exception() for task in (credit, holding, between)] == [None] * 3
         items = (await batch).items
         assert isinstance(items[0], Refusal)
         assert isinstance(items[1], Transaction)
-        assert world.posted(ann, bob, carl) == [99, 0, 11]
+        assert world.posted(ann, bob, carl) == [99, 0, 21]
 
 
 async def test_a_batch_is_whole_in_a_journal_that_fails() -> None:

@@ -184,12 +184,14 @@ async def test_a_dry_run_waits_for_money_in_flight_like_the_real_run() -> None:
     async with World() as world:
         await a_world(world)
         world.gate.shut()
-        await world.begin(transfer(RICH, EMPTY, 10))
+        await world.begin(transfer(TREASURY, RICH, 10))
+        await world.begin(transfer(RICH, EMPTY, 100))
 
-        dry = asyncio.create_task(world.engine.execute(transfer(EMPTY, RICH, 10), dry_run=True))
+        dry = asyncio.create_task(world.engine.execute(transfer(RICH, EMPTY, 10), dry_run=True))
         await asyncio.sleep(0)
         assert not dry.done()
         await world.gate.give(Fate.DURABLE)
 
         assert (await dry).transactions[0].entries[0].balance_after == 0
-        assert world.posted(RICH, EMPTY) == [90, 10]
+        assert world.posted(RICH, EMPTY) == [110, 0]
+        assert world.at(RICH).held == 100

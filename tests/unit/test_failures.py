@@ -222,7 +222,9 @@ async def test_an_image_that_fails_ends_the_engine_and_answers_everybody() -> No
         await world.start(image)
         ann, bob = (world.ledger.wallet_at(number).id for number in (2, 3))
         world.gate.shut()
-        writes = [await world.begin(transfer(world.treasury(), ann, 1)), await world.begin(transfer(ann, bob, 10_000))]
+        money = world.at(bob).posted
+        writes = [await world.begin(transfer(bob, ann, amount)) for amount in (money, 1)]
+        assert (world.engine.in_flight, world.engine.waiting) == (1, 1)
         read = asyncio.create_task(world.engine.transaction(1))
         await quiet()
 
@@ -317,6 +319,25 @@ async def test_whoever_waits_for_a_record_that_will_not_come_is_let_go_when_the_
                 await world.gate.give(fate)
 
             await asyncio.wait_for(watcher, 5)
+
+
+async def test_whoever_no_longer_waits_for_a_record_leaves_no_watcher_behind() -> None:
+    async with World() as world:
+        await world.asset()
+        watchers = [asyncio.create_task(world.engine.beyond(world.ledger.seq)) for _ in range(3)]
+        await quiet()
+        assert len(world.engine._watchers) == 3
+
+        for watcher in watchers[:2]:
+            watcher.cancel()
+        await quiet()
+
+        assert len(world.engine._watchers) == 1
+        await world.engine.execute(CreateUser())
+        await quiet()
+        assert [watcher.cancelled() for watcher in watchers] == [True, True, False]
+        assert watchers[2].result() is None
+        assert world.engine._watchers == []
 
 
 async def test_a_read_after_the_end_is_refused_and_does_not_hang() -> None:

@@ -130,18 +130,19 @@ async def test_when_the_first_is_refused_its_duplicates_share_the_refusal_and_an
 ):
     async with World() as world:
         await world.asset()
-        ann, bob = await world.wallet(), await world.wallet()
+        ann, bob = await world.wallet(11), await world.wallet()
         world.gate.shut()
-        await world.begin(transfer(world.treasury(), ann, 10))
+        await world.begin(transfer(ann, bob, 1))
         tasks = [await world.begin(transfer(ann, bob, 11), key=keyed("k", amount=11)) for _ in range(3)]
         other = await world.begin(transfer(ann, bob, 10), key=keyed("k", amount=10))
+        assert not any(task.done() for task in (*tasks, other))
 
         world.gate.open()
         await asyncio.wait([*tasks, other])
 
         assert [code_of(task) for task in tasks] == [RefusalCode.INSUFFICIENT_BALANCE] * 3
         assert other.exception() is None
-        assert world.posted(ann, bob) == [0, 10]
+        assert world.posted(ann, bob) == [0, 11]
 
 
 async def test_a_cancelled_caller_leaves_its_key_bound_and_its_duplicates_are_answered() -> None:

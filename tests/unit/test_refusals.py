@@ -232,9 +232,10 @@ async def test_past_the_bound_of_records_in_flight_a_command_is_refused_as_overl
 async def test_a_mailbox_takes_no_more_than_its_bound_and_refuses_the_next_as_overloaded() -> None:
     async with World(options=EngineOptions(mailbox_depth_max=2)) as world:
         await world.asset()
-        ann, bob = await world.wallet(), await world.wallet()
+        ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
         credit = await world.begin(transfer(world.treasury(), ann, 10))
+        holding = await world.begin(transfer(ann, bob, 10))
         waiting = [await world.begin(transfer(ann, bob, 5)) for _ in range(2)]
 
         refusal = await world.refused(transfer(ann, bob, 5))
@@ -242,22 +243,23 @@ async def test_a_mailbox_takes_no_more_than_its_bound_and_refuses_the_next_as_ov
         assert refusal.code is C.OVERLOADED
         assert world.engine.waiting == world.engine.mailbox_depth_peak == 2
         world.gate.open()
-        for task in (credit, *waiting):
+        for task in (credit, holding, *waiting):
             await task
-        assert world.posted(ann, bob) == [0, 10]
+        assert world.posted(ann, bob) == [0, 20]
 
 
 async def test_draining_a_mailbox_never_brings_more_records_in_flight_than_their_bound() -> None:
-    async with World(options=EngineOptions(in_flight_max=2)) as world:
+    async with World(options=EngineOptions(in_flight_max=3)) as world:
         await world.asset()
-        ann, bob = await world.wallet(), await world.wallet()
+        ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
-        tasks = [await world.begin(transfer(world.treasury(), ann, 10))]
+        tasks = [await world.begin(transfer(world.treasury(), ann, 10)), await world.begin(transfer(ann, bob, 10))]
         tasks += [await world.begin(transfer(ann, bob, 1)) for _ in range(5)]
+        assert (world.engine.in_flight, world.engine.waiting) == (2, 5)
 
         await world.gate.give(Fate.DURABLE)
 
-        assert world.engine.in_flight <= 2
+        assert world.engine.in_flight == 3
         world.gate.open()
         for task in tasks:
             await asyncio.wait([task])
@@ -267,12 +269,12 @@ async def test_draining_a_mailbox_never_brings_more_records_in_flight_than_their
 async def test_a_mailbox_that_refuses_its_only_guest_is_taken_away_again() -> None:
     async with World(options=EngineOptions(mailbox_depth_max=0)) as world:
         await world.asset()
-        ann, bob = await world.wallet(), await world.wallet()
+        ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
-        credit = await world.begin(transfer(world.treasury(), ann, 10))
+        holding = await world.begin(transfer(ann, bob, 10))
         assert (await world.refused(transfer(ann, bob, 5))).code is C.OVERLOADED
 
         await world.gate.give(Fate.DURABLE)
 
-        assert credit.exception() is None
+        assert holding.exception() is None
         assert world.at(ann).mailbox is None

@@ -39,14 +39,32 @@ def test_held_money_cannot_be_drawn_again() -> None:
 
     assert wallet.available == 40
     assert wallet.judge(-40, 40, -40) is None
-    assert wallet.judge(-41, 41, -41) is RefusalCode.INSUFFICIENT_BALANCE
+    assert wallet.judge(-41, 41, -41) is UNDECIDED
 
 
-def test_a_debit_that_lacks_money_while_a_record_is_in_flight_is_undecided() -> None:
+def test_a_debit_that_only_the_money_held_by_others_could_pay_is_undecided_and_more_is_insufficient() -> None:
+    wallet = a_wallet(100, held=60)
+
+    assert wallet.judge(-100, 100, -100) is UNDECIDED
+    assert wallet.judge(-101, 101, -101) is RefusalCode.INSUFFICIENT_BALANCE
+
+
+def test_what_the_same_record_holds_already_is_not_in_its_way_but_spent() -> None:
+    wallet = a_wallet(100, held=60)
+
+    assert wallet.judge(-40, 40, -100, own=60) is None
+    assert wallet.judge(-41, 41, -101, own=60) is RefusalCode.INSUFFICIENT_BALANCE
+    assert wallet.judge(-41, 41, -91, own=50) is UNDECIDED
+    assert wallet.judge(-51, 51, -101, own=50) is RefusalCode.INSUFFICIENT_BALANCE
+
+
+@pytest.mark.parametrize("in_flight", [50, -50])
+def test_a_debit_of_more_than_is_durable_is_insufficient_whatever_is_in_flight(in_flight: int) -> None:
     wallet = a_wallet(100)
-    wallet.project(0, 50, 31)
+    wallet.held = max(-in_flight, 0)
+    wallet.project(0, in_flight, 31)
 
-    assert wallet.judge(-120, 120, -120) is UNDECIDED
+    assert wallet.judge(-101, 101, -101) is RefusalCode.INSUFFICIENT_BALANCE
 
 
 def test_money_on_its_way_in_is_not_spendable() -> None:
@@ -54,7 +72,7 @@ def test_money_on_its_way_in_is_not_spendable() -> None:
     wallet.project(0, 50, 31)
 
     assert wallet.available == 0
-    assert wallet.judge(-1, 1, -1) is UNDECIDED
+    assert wallet.judge(-1, 1, -1) is RefusalCode.INSUFFICIENT_BALANCE
 
 
 def test_a_debit_that_durable_money_covers_is_granted_beside_records_in_flight() -> None:
@@ -71,12 +89,14 @@ def test_a_credit_exactly_to_the_largest_balance_is_granted_and_one_more_overflo
     assert wallet.judge(11, 0, 11) is RefusalCode.BALANCE_OVERFLOW
 
 
-def test_an_overflow_counts_what_is_in_flight_and_is_then_undecided() -> None:
+def test_an_overflow_only_by_what_is_in_flight_is_undecided_and_one_by_durable_money_is_refused() -> None:
     wallet = a_wallet(AMOUNT_MAX - 10)
     wallet.project(0, 5, 31)
 
     assert wallet.judge(5, 0, 5) is None
     assert wallet.judge(6, 0, 6) is UNDECIDED
+    assert wallet.judge(10, 0, 10) is UNDECIDED
+    assert wallet.judge(11, 0, 11) is RefusalCode.BALANCE_OVERFLOW
 
 
 def test_an_outgoing_amount_in_flight_makes_room_for_an_incoming_one() -> None:
