@@ -16,7 +16,7 @@ from .ledger import Ledger, User
 from .limits import BATCH_MAX, LEGS_MAX
 from .records import MOVED, OPENED_AND_MOVED, Movement, UserCreated, WalletOpened
 from .refusals import Refusal, RefusalCode
-from .wallet import UNDECIDED, Asset, Wallet
+from .wallet import UNDECIDED, Asset, Verdict, Wallet
 
 Leg = tuple[Wallet, int]
 
@@ -96,6 +96,7 @@ class Coordinator:
         local = draft.local
         before: list[tuple[Wallet, tuple[int, int] | None]] = []
         held_before = len(draft.holds)
+        undecided: Wallet | None = None
         try:
             for wallet, amount in sorted(legs, key=_number):
                 known = local.get(wallet)
@@ -106,13 +107,18 @@ class Coordinator:
                 verdict = wallet.judge(amount, draw, total, -lowest)
                 if verdict is None and draw and wallet.mailbox and wallet is not turn_at:
                     verdict = UNDECIDED  # others came first for this money; what comes in need not queue
+                if verdict is UNDECIDED:
+                    undecided = undecided or wallet  # a later wallet may refuse at once
+                    continue
                 if verdict is not None:
-                    raise _raised(verdict, wallet, amount, wallet.posted + before_leg)
+                    raise _refusal(verdict, wallet, amount, wallet.posted + before_leg)
                 before.append((wallet, known))
                 local[wallet] = (total, min(total, lowest))
                 if draw:
                     wallet.held += draw
                     draft.holds.append((wallet, draw))
+            if undecided is not None:
+                raise Undecided(undecided)
         except (Refusal, Undecided):
             for wallet, draw in draft.holds[held_before:]:
                 wallet.held -= draw
@@ -195,9 +201,7 @@ def _number(leg: Leg) -> int:
     return leg[0].number
 
 
-def _raised(verdict: object, wallet: Wallet, amount: int, balance: int) -> Exception:
-    if verdict is UNDECIDED:
-        return Undecided(wallet)
+def _refusal(verdict: RefusalCode | Verdict, wallet: Wallet, amount: int, balance: int) -> Refusal:
     assert isinstance(verdict, RefusalCode)
     if verdict is RefusalCode.INSUFFICIENT_BALANCE:
         return insufficient(wallet.asset, wallet, balance, -amount)

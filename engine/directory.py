@@ -188,8 +188,6 @@ class Directory:
         draft = self._change(WALLET_CLOSED, command.wallet_id, WalletChanged(0, closed=True), turn_at)
         wallet = draft.changing
         assert wallet is not None
-        if wallet.posted != 0:
-            raise Refusal(RefusalCode.WALLET_NOT_EMPTY, wallet=wallet)
         if wallet.in_flight:
             raise Undecided(wallet)
         return draft
@@ -198,10 +196,12 @@ class Directory:
         wallet = self._ledger.wallet(wallet_id)
         if wallet.is_treasury:
             raise Refusal(RefusalCode.WALLET_IS_TREASURY)
-        if wallet.changing or (wallet.mailbox and wallet is not turn_at):
-            raise Undecided(wallet)
         if wallet.closed:
             raise Refusal(RefusalCode.WALLET_CLOSED)
+        if change.closed and wallet.posted != 0:
+            raise Refusal(RefusalCode.WALLET_NOT_EMPTY, wallet=wallet)
+        if wallet.changing or (wallet.mailbox and wallet is not turn_at):
+            raise Undecided(wallet)
         draft = Draft(kind)
         draft.changing = wallet
         draft.wallet_changes = [msgspec.structs.replace(change, number=wallet.number)]

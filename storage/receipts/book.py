@@ -39,6 +39,14 @@ ATTEMPTS_MAX: Final = 3
 PACE_S: Final = 0.05
 """Rest after the journal's end was reached, so that following it costs the same whether ten or ten thousand records come in a second."""
 
+BUSY_PER_S: Final = 50
+"""Records a second from which the server counts as busy."""
+
+REST: Final = 9
+"""Rest between receipts of the backlog while the server is busy, in times of what one has taken. What is asked for does not rest."""
+
+REST_MAX_S: Final = 5.0
+
 RETRY_S: Final = 5.0
 
 REMEMBER_EVERY: Final = 100_000
@@ -87,6 +95,7 @@ class ReceiptBook:
         self._following: asyncio.Task[None] | None = None
         self._remembered = 0
         self._troubled = False
+        self._busy = False
         self.seq = 0
         """The record through which every receipt that is due is durable."""
 
@@ -125,16 +134,28 @@ class ReceiptBook:
         finally:
             del self._asked[transaction.id]
 
-    async def _make_due(self, row: Row) -> int:
-        """Have every receipt made that a record asks for; returns how many."""
-        due = await self._due(row)
-        for first in range(0, len(due), TOGETHER_MAX):
-            receipts = [
-                await receipt_of(self._engine.ledger, transaction, row.chain, self._names)
-                for transaction in due[first : first + TOGETHER_MAX]
-            ]
-            await self._make_together(receipts)
-        return len(due)
+    async def _make_due(self, rows: list[Row]) -> int:
+        """Have every receipt made that the records ask for; returns how many."""
+        made = 0
+        receipts: list[Receipt] = []
+        for row in rows:
+            for transaction in await self._due(row):
+                receipts.append(await receipt_of(self._engine.ledger, transaction, row.chain, self._names))
+                if len(receipts) >= (1 if self._busy else TOGETHER_MAX):
+                    made += await self._make_and_rest(receipts)
+                    receipts = []
+        return made + (await self._make_and_rest(receipts) if receipts else 0)
+
+    async def _make_and_rest(self, receipts: list[Receipt]) -> int:
+        """Have receipts made; if the server is busy meanwhile, rest, so that a core is free for it most of the time."""
+        loop, ledger = asyncio.get_running_loop(), self._engine.ledger
+        began, seq = loop.time(), ledger.seq
+        await self._make_together(receipts)
+        took_s = loop.time() - began
+        self._busy = ledger.seq - seq > BUSY_PER_S * took_s
+        if self._busy:
+            await asyncio.sleep(min(REST * took_s, REST_MAX_S))
+        return len(receipts)
 
     async def _due(self, row: Row) -> list[Transaction]:
         if len(row.body) > LARGE_BYTES:
@@ -193,9 +214,7 @@ class ReceiptBook:
         rows = await self._journal.search(self.seq, through, MOVES, self._mark, ROWS_MAX)
         if len(rows) == ROWS_MAX:
             through = rows[-1].seq
-        made = 0
-        for row in rows:
-            made += await self._make_due(row)
+        made = await self._make_due(rows)
         self.seq = through
         if made or through - self._remembered >= REMEMBER_EVERY:
             await self._remember()

@@ -111,9 +111,12 @@ def jobs_from(descriptor: int) -> Iterator[list[Job]]:
 
 
 def lower_priority() -> None:
-    """Leave the processor to everyone else: beside a busy server, a page takes one slice in a hundred."""
+    """Leave the processor to everyone else."""
     with suppress(OSError, AttributeError):
         os.setpriority(os.PRIO_PROCESS, 0, 19)
+    with suppress(OSError, AttributeError):
+        # Linux: a core with nothing else on it counts as free for whoever wakes up.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def main(argument: str) -> None:

@@ -166,6 +166,27 @@ async def test_what_is_asked_for_does_not_stand_behind_the_backlog(bank: Bank, s
     assert content.startswith(b"PAYMENT RECEIPT")
 
 
+async def test_while_the_server_is_busy_the_backlog_is_made_one_by_one(bank: Bank, shelf: Shelf) -> None:
+    press = HandPress(shelf)
+    for _ in range(20):
+        await bank.pay()
+    press.hold()
+    book = book_of(bank, shelf, press)
+    await book.start()
+    await until(lambda: press.under_way == 16)
+    for _ in range(200):
+        await bank.pay(receipt=False)
+    press.release()
+    await until(lambda: len(press.printed) >= 16)
+    press.hold()
+    await until(lambda: press.under_way > 0)
+    alone = press.under_way
+    press.release()
+    await until(lambda: len(press.printed) == 20)
+    await book.stop()
+    assert alone == 1
+
+
 async def test_asking_again_does_not_make_it_twice(bank: Bank, shelf: Shelf) -> None:
     paid = await bank.pay(receipt=False)
     press = HandPress(shelf)

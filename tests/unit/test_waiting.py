@@ -483,7 +483,7 @@ async def test_a_cancelled_caller_cancels_neither_what_is_in_flight_nor_what_wai
 async def test_a_movement_waits_while_a_freeze_is_in_flight_and_is_then_refused() -> None:
     async with World() as world:
         await world.asset()
-        ann, bob = await world.wallet(10), await world.wallet()
+        ann, bob = await world.wallet(10), await world.wallet(1)
         world.gate.shut()
         earlier = await world.begin(transfer(ann, bob, 4))
         freeze = await world.begin(Freeze(wallet_id=ann, reason="r"))
@@ -498,7 +498,21 @@ async def test_a_movement_waits_while_a_freeze_is_in_flight_and_is_then_refused(
         assert earlier.exception() is freeze.exception() is None
         assert code_of(debit) is RefusalCode.WALLET_FROZEN
         assert credit.exception() is None
-        assert world.posted(ann, bob) == [7, 3]
+        assert world.posted(ann, bob) == [7, 4]
+
+
+async def test_a_refusal_that_one_wallet_decides_does_not_wait_for_another() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob, carl = await world.wallet(10), await world.wallet(), await world.wallet()
+        await world.engine.execute(Close(wallet_id=carl))
+        world.gate.shut()
+        await world.begin(transfer(ann, bob, 10))
+
+        refused = await world.begin(transfer(ann, carl, 10))
+
+        assert code_of(refused) is RefusalCode.WALLET_CLOSED
+        world.gate.open()
 
 
 async def test_a_freeze_whose_record_is_released_froze_nothing() -> None:
