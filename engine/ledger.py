@@ -335,7 +335,9 @@ class Ledger:
     def load_users(self, states: Sequence[UserState]) -> None:
         """Take users over from the image, in order of id. Raises InvariantBroken."""
         for state in states:
-            self._add_user(state.user, state.created_at, state.updated_at)
+            # A user never changed shares the integer: it is 32 bytes of each.
+            unchanged = state.updated_at == state.created_at
+            self._add_user(state.user, state.created_at, state.created_at if unchanged else state.updated_at)
 
     def load_wallets(self, states: Sequence[WalletState]) -> None:
         """Take wallets over from the image, in order of number. Raises InvariantBroken."""

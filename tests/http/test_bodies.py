@@ -164,3 +164,28 @@ async def test_many_bad_members_are_named_up_to_a_bound(client: Client) -> None:
     answer = await client.post("/v1/users", data=body)
     assert answer.status == 422
     assert len(answer.pointers) == 100
+
+
+@pytest.mark.parametrize("items", [10_001, 200_000])
+async def test_a_list_that_is_too_long_is_not_looked_into(client: Client, items: int) -> None:
+    body = b'{"transfers":[' + b",".join([b"{}"] * items) + b"]}"
+    answer = await client.post("/v1/transfers/batch", data=body)
+    assert (answer.status, answer.pointers) == (422, ["/transfers"])
+
+
+async def test_bad_items_of_a_list_are_named_up_to_a_bound(client: Client) -> None:
+    good = b'{"source":"a","destination":"b","amount":1}'
+    for items, first in (
+        ([b"{}"] * 10_000, "/transfers/0/source"),
+        ([good] * 9_999 + [b"{}"], "/transfers/9999/source"),
+    ):
+        answer = await client.post("/v1/transfers/batch", data=b'{"transfers":[' + b",".join(items) + b"]}")
+        assert (answer.status, answer.pointers[0]) == (422, first)
+        assert len(answer.pointers) <= 100
+
+
+@pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
+async def test_bytes_that_are_no_utf8_inside_an_amount_are_400(client: Client, key: dict[str, str]) -> None:
+    body = b'{"transfers":[{"source":"a","destination":"b","amount":"\xff"}]}'
+    answer = await client.post("/v1/transfers/batch", data=body, headers=key)
+    assert (answer.status, answer.code) == (400, "body_not_json")

@@ -151,3 +151,18 @@ async def test_streams_end_when_the_server_stops(client: Client) -> None:
     await stream.events(1)
     await asyncio.wait_for(client.server.stop(), 5)
     assert await stream.response.content.read() == b""
+
+
+async def test_a_stream_whose_client_does_not_read_does_not_hold_up_a_stop(client: Client) -> None:
+    wallet = await client.wallet()
+    treasury = await client.treasury()
+    transfers = [{"source": treasury, "destination": wallet, "amount": 1, "description": "x" * 500}] * 10_000
+    for _ in range(3):  # far more than the buffers on the way take
+        assert (await client.post("/v1/transfers/batch", {"transfers": transfers})).status == 200
+    reader, writer = await asyncio.open_connection(client.host, client.port, limit=1024)
+    writer.write(b"GET /v1/events/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    await reader.readuntil(b"events follow")
+
+    await asyncio.wait_for(client.server.stop(), 10)
+
+    writer.transport.abort()

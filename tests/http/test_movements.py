@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from walletd.engine.refusals import Refusal, RefusalCode
+from walletd.tests.builders import quiet
 
 from .conftest import Client
 
@@ -457,3 +458,21 @@ async def test_a_bad_filter_of_a_history_is_422(client: Client, query: str, poin
 
 async def test_the_history_of_an_unknown_wallet_is_404(client: Client) -> None:
     assert (await client.get(f"/v1/wallets/{UNKNOWN}/entries")).code == "wallet_not_found"
+
+
+async def test_a_wallet_shows_nothing_of_movements_that_are_not_durable(client: Client) -> None:
+    assert client.gate is not None
+    first, second = await client.wallet(amount=100), await client.wallet()
+    client.gate.shut()
+    payment = asyncio.ensure_future(client.transfer(first, second, 60))
+    while not client.engine.in_flight:
+        await quiet()
+
+    shown = [(await client.get(f"/v1/wallets/{wallet}")).json for wallet in (first, second)]
+
+    assert [(each["posted"], each["held"], each["available"]) for each in shown] == [
+        ("100", "0", "100"),
+        ("0", "0", "0"),
+    ]
+    client.gate.open()
+    assert (await payment).status == 201

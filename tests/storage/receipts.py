@@ -91,7 +91,7 @@ class HandPress:
             await self._free.wait()
             if self.faults:
                 raise self.faults.pop(0)
-            await asyncio.to_thread(self.shelf.put, [printed(receipt)])
+            self.shelf.put([printed(receipt)])
             self.printed.append(receipt.transaction)
         finally:
             self.under_way -= 1
