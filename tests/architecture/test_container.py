@@ -3,10 +3,13 @@
 import ast
 import json
 import shlex
+import tomllib
 
 from walletd.settings import SETTINGS
 
 from .conftest import ROOT
+
+PACKAGES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -77,7 +80,8 @@ def test_the_build_is_given_the_package_and_nothing_else() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     allowed = {line.removeprefix("!").rstrip("/") for line in lines if line.startswith("!")}
-    needed = {path.name for path in ROOT.glob("*.py")} | {"engine", "http", "storage", "py.typed", "pyproject.toml"}
+    folders = {name.split(".")[1] for name in PACKAGES if "." in name}
+    needed = {path.name for path in ROOT.glob("*.py")} | folders | {"py.typed", "pyproject.toml"}
     assert allowed == needed | {"LICENSE", "README.md", "requirements/runtime.txt"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from walletd.log import JsonFormatter, PlainFormatter, set_up
+from walletd.cli.log import JsonFormatter, PlainFormatter, set_up
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from walletd.service import EXIT_MEANINGS
+from walletd.cli.service import EXIT_MEANINGS
 from walletd.settings import SETTINGS
 
 from .conftest import Run, Start, clean_environment

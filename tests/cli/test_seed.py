@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from walletd import seed
+from walletd.cli import seed
 from walletd.engine import CreateUser, Engine, Refusal, open_in_memory
 from walletd.engine.commands import CreateAsset
 from walletd.engine.identity import Holder

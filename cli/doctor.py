@@ -17,11 +17,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Final, Literal, NamedTuple
 
+from ..engine.ports import StorageUnusable
+from ..engine.refusals import Refusal
+from ..settings import Settings, is_loopback
+from ..storage.folder import DataFolder, FolderLocked
 from . import keys
-from .engine.ports import StorageUnusable
-from .engine.refusals import Refusal
-from .settings import Settings, is_loopback
-from .storage.folder import DataFolder, FolderLocked
 
 _FSYNC_SAMPLES: Final = 32
 _FSYNC_SLOW_MS: Final = 10.0

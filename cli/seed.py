@@ -5,10 +5,10 @@ Ids, names, amounts and order are the same at every run; the wallets' UUIDs and 
 
 from typing import Final, NamedTuple
 
-from .engine import CreateAsset, CreateUser, Engine, Holding, Move, transfer
-from .engine.engine import now_us
-from .engine.identity import Access, Holder
-from .engine.ledger import User
+from ..engine import CreateAsset, CreateUser, Engine, Holding, Move, transfer
+from ..engine.engine import now_us
+from ..engine.identity import Access, Holder
+from ..engine.ledger import User
 from .service import ensure_asset
 
 DOLLARS: Final = "USD"

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from ..engine import Engine
+from ..http.amounts import decimal_text
 from . import seed
-from .engine import Engine
-from .http.amounts import decimal_text
 
 _SHOWN: Final = " | python3 -m json.tool"
 

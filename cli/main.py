@@ -17,16 +17,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from . import __version__, demo, doctor, keys, log, seed
-from .engine import Engine
-from .engine.identity import Access
-from .engine.ports import JournalFull, StorageUnusable
-from .engine.records import BrokenJournal
+from .. import __version__
+from ..engine import Engine
+from ..engine.identity import Access
+from ..engine.ports import JournalFull, StorageUnusable
+from ..engine.records import BrokenJournal
+from ..settings import SETTINGS, Resolved, SettingsError, resolve
+from ..storage.backup import backup, rebuild, restore
+from ..storage.folder import FolderLocked
+from ..storage.verify import verify
+from . import demo, doctor, keys, log, seed
 from .service import EXIT_MEANINGS, Exit, fill, serve
-from .settings import SETTINGS, Resolved, SettingsError, resolve
-from .storage.backup import backup, rebuild, restore
-from .storage.folder import FolderLocked
-from .storage.verify import verify
 
 _WIDE: Final = 200
 """Columns of a table that goes to a file or a pipe, where nothing is to be cut."""

@@ -16,23 +16,23 @@ from typing import Any, Final
 
 import iso4217
 
-from . import __version__
-from .engine import CreateAsset, Engine
-from .engine.identity import Access
-from .engine.ports import StorageUnusable
-from .engine.receipts import Receipts
-from .engine.records import BrokenJournal
-from .engine.refusals import Refusal, RefusalCode
-from .http.server import Server, ServerOptions
-from .settings import Settings, is_loopback
-from .storage.access import SqliteAccess
-from .storage.folder import DataFolder, FolderLocked
-from .storage.image import SqliteImage
-from .storage.journal import SqliteJournal
-from .storage.passwords import Argon2Hasher
-from .storage.receipts.book import ReceiptBook
-from .storage.receipts.press import Press
-from .storage.receipts.shelf import Shelf
+from .. import __version__
+from ..engine import CreateAsset, Engine
+from ..engine.identity import Access
+from ..engine.ports import StorageUnusable
+from ..engine.receipts import Receipts
+from ..engine.records import BrokenJournal
+from ..engine.refusals import Refusal, RefusalCode
+from ..http.server import Server, ServerOptions
+from ..settings import Settings, is_loopback
+from ..storage.access import SqliteAccess
+from ..storage.folder import DataFolder, FolderLocked
+from ..storage.image import SqliteImage
+from ..storage.journal import SqliteJournal
+from ..storage.passwords import Argon2Hasher
+from ..storage.receipts.book import ReceiptBook
+from ..storage.receipts.press import Press
+from ..storage.receipts.shelf import Shelf
 
 _log: Final = logging.getLogger("walletd")
 

@@ -18,14 +18,14 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from .engine.identity import ApiKey, Scope
-from .engine.ports import StorageUnusable
-from .engine.refusals import Refusal
+from ..engine.identity import ApiKey, Scope
+from ..engine.ports import StorageUnusable
+from ..engine.refusals import Refusal
+from ..settings import Resolved
+from ..storage.access import SqliteAccess
+from ..storage.folder import ACCESS_NAME, DataFolder
+from ..storage.passwords import Argon2Hasher
 from .service import Exit
-from .settings import Resolved
-from .storage.access import SqliteAccess
-from .storage.folder import ACCESS_NAME, DataFolder
-from .storage.passwords import Argon2Hasher
 
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhd])", re.ASCII)
