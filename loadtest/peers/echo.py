@@ -96,6 +96,22 @@ class TransferA(msgspec.Struct):
     status: str
 
 
+class CreditRequestA(msgspec.Struct):
+    """As in dialect A."""
+
+    amount: msgspec.Raw
+
+
+class CreditA(msgspec.Struct):
+    """As in dialect A."""
+
+    transaction_id: int
+    user_id: int
+    amount: msgspec.Raw
+    new_balance: msgspec.Raw
+    transaction_type: str
+
+
 class Echo:
     """The handlers. `count` makes the ids."""
 
@@ -104,6 +120,7 @@ class Echo:
         self._transfer = msgspec.json.Decoder(TransferRequest).decode
         self._batch = msgspec.json.Decoder(BatchRequest).decode
         self._transfer_a = msgspec.json.Decoder(TransferRequestA).decode
+        self._credit_a = msgspec.json.Decoder(CreditRequestA).decode
         self._encode = msgspec.json.Encoder().encode
 
     async def transfer(self, request: web.BaseRequest) -> web.Response:
@@ -124,6 +141,14 @@ class Echo:
         transfer = TransferA(self.count, self.count * 2, self.count * 2 + 1, body.amount, balance, balance, "completed")
         return self._answer(201, self._encode(transfer), f"/transfer/{self.count}")
 
+    async def credit_a(self, request: web.BaseRequest) -> web.Response:
+        """`POST /wallet/{user_id}/add-money`."""
+        body = self._credit_a(await request.read())
+        self.count += 1
+        user_id = int(request.path.split("/")[2])
+        credit = CreditA(self.count, user_id, body.amount, msgspec.Raw(b"10000.00"), "CREDIT")
+        return self._answer(201, self._encode(credit), f"/transactions/detail/{self.count}")
+
     async def any(self, request: web.BaseRequest) -> web.StreamResponse:
         """Every path, for the bare server, which has no router."""
         match request.path:
@@ -133,6 +158,8 @@ class Echo:
                 return await self.transfer_a(request)
             case "/v1/transfers/batch":
                 return await self.batch(request)
+            case path if path.endswith("/add-money"):
+                return await self.credit_a(request)
         return web.Response(status=404)
 
     def _made(self, request: TransferRequest) -> Transfer:
@@ -166,6 +193,7 @@ async def serve(kind: str) -> None:
         application.router.add_post("/v1/transfers", echo.transfer)
         application.router.add_post("/v1/transfers/batch", echo.batch)
         application.router.add_post("/transfer", echo.transfer_a)
+        application.router.add_post("/wallet/{user_id}/add-money", echo.credit_a)
         runner: web.BaseRunner = web.AppRunner(application, access_log=None)
     else:
         runner = web.ServerRunner(web.Server(echo.any, access_log=None))
