@@ -205,9 +205,7 @@ def _refusal(verdict: RefusalCode | Verdict, wallet: Wallet, amount: int, balanc
     assert isinstance(verdict, RefusalCode)
     if verdict is RefusalCode.INSUFFICIENT_BALANCE:
         return insufficient(wallet.asset, wallet, balance, -amount)
-    if verdict is RefusalCode.WALLET_FROZEN:
-        return Refusal(verdict, f"Wallet {wallet.id} is frozen: {wallet.reason}.", wallet=wallet)
-    return Refusal(verdict, wallet=wallet)
+    return Refusal(verdict, wallet=wallet)  # the reason of a freeze is its operator's: whoever pays is not told
 
 
 def insufficient(asset: Asset, wallet: Wallet | None, available_minor: int, required_minor: int) -> Refusal:

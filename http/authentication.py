@@ -42,7 +42,11 @@ NAME_FAILURES_PER_S: Final = 1 / 60
 
 ADDRESS_FAILURES_MAX: Final = 50
 ADDRESS_FAILURES_PER_S: Final = 1 / 2
-"""Wrong passwords, tokens and keys from one address."""
+"""Wrong passwords from one address; as many wrong tokens and keys, counted apart."""
+
+REGISTRATIONS_MAX: Final = 20
+REGISTRATIONS_PER_S: Final = 1 / 6
+"""Users made from one address by nobody in particular: twenty at once, then ten a minute."""
 
 BASIC_LIFE_US: Final = 60 * 1_000_000
 """How long a name and password sent with each request are believed before they are checked again."""
@@ -75,6 +79,8 @@ class Authentication:
         self._clock_us = clock_us
         self._names = RateLimit(NAME_FAILURES_PER_S, NAME_FAILURES_MAX, clock)
         self._addresses = RateLimit(ADDRESS_FAILURES_PER_S, ADDRESS_FAILURES_MAX, clock)
+        self._secrets = RateLimit(ADDRESS_FAILURES_PER_S, ADDRESS_FAILURES_MAX, clock)
+        self._registrations = RateLimit(REGISTRATIONS_PER_S, REGISTRATIONS_MAX, clock)
         self._basic_key = secrets.token_bytes(32)
 
     def unasked(self, endpoint: Endpoint) -> Principal | None:
@@ -117,6 +123,11 @@ class Authentication:
             raise unauthenticated("The username or the password is wrong.", CHALLENGES)
         return user
 
+    def check_registration(self, principal: Principal, request: web.BaseRequest) -> None:
+        """Count a user that somebody unknown makes. Raises HttpFault RATE_LIMITED."""
+        if principal is NOBODY:
+            self._count(self._registrations, client_of(request.remote), "Too many users were made from here.")
+
     async def confirms(self, user: User, password: str, request: web.BaseRequest) -> bool:
         """Whether a logged-in user knows its password. Raises HttpFault RATE_LIMITED and Refusal OVERLOADED."""
         return await self._is_right(user, user.username or "", password, request)
@@ -150,15 +161,11 @@ class Authentication:
         grant = self._access.known(digest, now)
         if grant is not None:
             return grant
-        client = client_of(request.remote)
-        self._count(self._addresses, client)
-        try:
-            grant = await self._access.find(digest, now)
-        except Refusal:
-            self._addresses.give_back(client)
-            raise
-        if grant is not None:
-            self._addresses.give_back(client)
+        grant = await self._access.find(digest, now)
+        if (
+            grant is None
+        ):  # counted after the look-up, and apart from logins: a right one is never turned away for others' wrong ones
+            self._count(self._secrets, client_of(request.remote))
         return grant
 
     async def _of_basic(self, credentials: str, request: web.BaseRequest) -> Grant | None:
@@ -192,9 +199,10 @@ class Authentication:
             return None
         return Principal(f"user:{user.id}", user.id) if user.created_at == holder.created_at else None
 
-    def _count(self, failures: RateLimit, who: str) -> None:
-        wait_s = failures.wait_s(who)
+    def _count(
+        self, limit: RateLimit, who: str, detail: str = "Too many wrong credentials came from here or for this user."
+    ) -> None:
+        wait_s = limit.wait_s(who)
         if wait_s > 0:
             seconds = str(max(1, math.ceil(wait_s)))
-            detail = "Too many wrong credentials came from here or for this user."
             raise HttpFault(HttpCode.RATE_LIMITED, detail, headers={"Retry-After": seconds})

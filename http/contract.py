@@ -44,7 +44,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
     `answers`: by status, a type or an Answer. `takes`: the type of the body, which may be left out where `body_optional`. `refuses`: the codes that are
     particular to it. `keyed`: it takes an Idempotency-Key. `writes`: it needs the journal to take records; by default everything but a GET. `summary`:
-    the first sentence of the handler's docstring unless given. `tag`: the group it is shown in, its dialect unless given.
+    `atomic`: it may be all or nothing, and then answers 422 to what a single item would be answered 403 or 404. `summary`: the first sentence of the handler's docstring unless given. `tag`: the group it is shown in, its dialect unless given.
     """
 
     answers: Mapping[int, Any]
@@ -53,6 +53,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[Parameter, ...] = ()
     refuses: tuple[str, ...] = ()
     keyed: bool = False
+    atomic: bool = False
     writes: bool | None = None
     summary: str = ""
     tag: str = ""

@@ -125,9 +125,12 @@ assert set(STATUS) == set(ADVICE) == {*RefusalCode, *HttpCode}
 class HttpFault(Exception):
     """A request cannot be served as it is; `headers` go onto the answer."""
 
-    def __init__(self, code: HttpCode, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, code: HttpCode, detail: str, *, headers: Mapping[str, str] | None = None, index: int | None = None
+    ) -> None:
         self.code = code
         self.detail = detail
+        self.index = index
         self.headers = headers or {}
         super().__init__(detail)
 
@@ -202,10 +205,13 @@ def problem_of(dialect: Dialect, fault: Refusal | HttpFault, instance: str, requ
     members: dict[str, Any] = {}
     if isinstance(fault, Refusal):
         members = _refusal_members(dialect, fault)
+    elif fault.index is not None:
+        members = {"index": fault.index}
     return Problem(
         type=f"/problems/{code}",
         title=ADVICE[code].title,
-        status=dialect.status(code),
+        # Of an atomic batch the request is what cannot be done, whatever its first bad item lacks.
+        status=STATUS[RefusalCode.INVALID_REQUEST] if "index" in members else dialect.status(code),
         detail=fault.detail,
         instance=instance,
         code=code,

@@ -13,7 +13,8 @@ from .call import Call
 
 
 async def register_user(call: Call, command: CreateUser, password: str | None, *, dry_run: bool = False) -> Outcome:
-    """Make a user, with a password if one is given. Raises Refusal."""
+    """Make a user, with a password if one is given. Raises Refusal, and HttpFault RATE_LIMITED."""
+    call.services.authentication.check_registration(call.principal, call.request)
     if password is None or dry_run:
         return await call.engine.execute(command, dry_run=dry_run)
     hashed = await call.services.access.hash_password(password)

@@ -43,12 +43,14 @@ class Argon2Hasher:
 
     async def hash(self, password: str) -> HashedPassword:
         """See PasswordHasher."""
-        return HashedPassword(await self._in_thread(lambda: self._argon2.hash(_bytes(password))))
+        # New passwords get half of the queue: making users must not keep others from logging in.
+        work = self._in_thread(lambda: self._argon2.hash(_bytes(password)), max(1, self._waiting_max // 2))
+        return HashedPassword(await work)
 
     async def verify(self, hashed: HashedPassword | None, password: str) -> bool:
         """See PasswordHasher."""
         text = self._nobodys if hashed is None else hashed.text
-        return await self._in_thread(lambda: self._matches(text, password)) and hashed is not None
+        return await self._in_thread(lambda: self._matches(text, password), self._waiting_max) and hashed is not None
 
     def close(self) -> None:
         """End the thread once what it works on is done."""
@@ -60,8 +62,8 @@ class Argon2Hasher:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _in_thread(self, work: Callable[[], ResultT]) -> ResultT:
-        if self._waiting >= self._waiting_max:
+    async def _in_thread(self, work: Callable[[], ResultT], waiting_max: int) -> ResultT:
+        if self._waiting >= waiting_max:
             raise Refusal(RefusalCode.OVERLOADED, "Too many passwords are being checked.")
         self._waiting += 1
         # Counted until the thread is done with it, also when nobody waits any more.

@@ -78,7 +78,8 @@ def transaction_answer(
         amount=amount,
         description=f"{noun} of {amount} {asset}" if transaction.description is None else transaction.description,
         metadata=transaction.metadata,
-        idempotency_key=transaction.key,
+        # A user's transaction may be another's payment, and the key is the payer's affair.
+        idempotency_key=None if principal.is_user and side.amount > 0 else transaction.key,
         created_at=at,
         updated_at=at,
         ledger_entries=[

@@ -5,6 +5,7 @@ write errors. It is made once, when it is first asked for.
 """
 
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -196,8 +197,13 @@ class Document:
         dialect = endpoint.dialect
         codes: dict[int, list[str]] = {}
         for code in refusal_codes(endpoint):
-            codes.setdefault(dialect.status(code), []).append(code)
-        return {str(status): self._refusal(endpoint, status, of_status) for status, of_status in codes.items()}
+            status = dialect.status(code)
+            codes.setdefault(status, []).append(code)
+            if contract.atomic and status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                codes.setdefault(HTTPStatus.UNPROCESSABLE_ENTITY, []).append(code)
+        return {
+            str(int(status)): self._refusal(endpoint, int(status), of_status) for status, of_status in codes.items()
+        }
 
     def _refusal(self, endpoint: Endpoint, status: int, codes: list[str]) -> dict[str, Any]:
         dialect = endpoint.dialect
@@ -212,21 +218,22 @@ class Document:
             "content": {
                 PROBLEM_TYPE: {
                     "schema": {"$ref": f"#/components/schemas/{dialect.name}.Problem"},
-                    "examples": {code: self._problem_example(endpoint, dialect, code) for code in codes},
+                    "examples": {code: self._problem_example(endpoint, dialect, code, status) for code in codes},
                 }
             },
         }
 
-    def _problem_example(self, endpoint: Endpoint, dialect: Dialect, code: str) -> dict[str, str]:
+    def _problem_example(self, endpoint: Endpoint, dialect: Dialect, code: str, status: int) -> dict[str, str]:
         """A reference to the dialect's example of a code, whose instance is the first operation that has it."""
-        name = f"{dialect.name}.{code}"
+        index = 0 if status != dialect.status(code) else None  # of an atomic batch
+        name = f"{dialect.name}.{code}" if index is None else f"{dialect.name}.{code}.atomic"
         if name not in self._problem_examples:
             contract = contract_of(endpoint)
             path = endpoint.route
             for parameter in contract.parameters:
                 path = path.replace(f"{{{parameter.name}}}", str(parameter.example))
             path = path.replace("{", "").replace("}", "")
-            value = problems.example(dialect, code, path)
+            value = problems.example(dialect, code, path, index)
             self._problem_examples[name] = {"summary": ADVICE[code].title, "value": value}
         return {"$ref": f"#/components/examples/{name}"}
 

@@ -33,16 +33,17 @@ _FACTS: Final[dict[str, dict[str, Any]]] = {
 REQUEST_ID: Final = "b1946ac92492d234-2a"
 
 
-def fault_of(code: str) -> Refusal | HttpFault:
-    """A fault of this code as it may happen."""
+def fault_of(code: str, index: int | None = None) -> Refusal | HttpFault:
+    """A fault of this code as it may happen; with an `index`, to an item of an atomic batch."""
     if code in set(HttpCode):
-        return HttpFault(HttpCode(code), f"{ADVICE[code].title}.")
-    return Refusal(RefusalCode(code), fields=_FIELDS.get(code, ()), **_FACTS.get(code, {}))
+        return HttpFault(HttpCode(code), f"{ADVICE[code].title}.", index=index)
+    facts: dict[str, Any] = {**_FACTS.get(code, {}), **({} if index is None else {"index": index})}
+    return Refusal(RefusalCode(code), fields=_FIELDS.get(code, ()), **facts)
 
 
-def example(dialect: Dialect, code: str, instance: str) -> msgspec.Raw:
+def example(dialect: Dialect, code: str, instance: str, index: int | None = None) -> msgspec.Raw:
     """The answer to such a fault."""
-    fault = fault_of(code)
+    fault = fault_of(code, index)
     return msgspec.Raw(problem_body(dialect, problem_of(dialect, fault, instance, REQUEST_ID), fault))
 
 

@@ -32,6 +32,7 @@ _DONE = Contract(
     parameters=(contracts.DRY_RUN,),
     refuses=contracts.MOVES,
     keyed=True,
+    atomic=True,
 )
 
 
@@ -78,7 +79,7 @@ def _read(call: Call, request: BatchRequest) -> tuple[list[Move | None], dict[in
             refused[index] = refusal
         except HttpFault as fault:
             if request.atomic:
-                raise HttpFault(fault.code, f"Item {index}: {fault.detail}") from None
+                raise HttpFault(fault.code, fault.detail, index=index) from None
             refused[index] = fault
         moves.append(move)
     return moves, refused

@@ -9,7 +9,7 @@ import pytest
 
 from walletd.engine.identity import Grant, HashedPassword, Holder, Scope
 from walletd.engine.memory_access import MemoryAccess, QuickHasher
-from walletd.http.authentication import ADDRESS_FAILURES_MAX, BASIC_LIFE_US, NAME_FAILURES_MAX
+from walletd.http.authentication import ADDRESS_FAILURES_MAX, BASIC_LIFE_US, NAME_FAILURES_MAX, REGISTRATIONS_MAX
 from walletd.http.server import all_routes
 
 from .conftest import Answer, Client, Serve
@@ -418,6 +418,25 @@ async def test_guessing_tokens_is_counted_by_address_and_known_ones_still_work(h
     assert statuses == {401}
     assert await house.who("Bearer wdk_" + "B" * 43) == 429
     assert await house.who(f"Token {token}") == 200
+
+
+async def test_others_guesses_turn_away_neither_a_login_nor_credentials_seen_for_the_first_time(house: House) -> None:
+    for number in range(ADDRESS_FAILURES_MAX + 10):
+        await house.who(f"Bearer wdk_{number:043}")
+    token = await house.token()
+    house.access._grants.withdraw_all()
+
+    assert await house.who(f"Token {token}") == 200
+
+
+async def test_users_made_by_nobody_in_particular_are_counted_by_address(house: House) -> None:
+    bodies = [
+        {"username": f"u{number}", "email": f"u{number}@example.com", "password": PASSWORD}
+        for number in range(REGISTRATIONS_MAX + 1)
+    ]
+    statuses = [(await house.client.post("/users", body)).status for body in bodies]
+
+    assert statuses == [201] * REGISTRATIONS_MAX + [429]
 
 
 # -------------------------------------------------------------------------------------------------------------- basic

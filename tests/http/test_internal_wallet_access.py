@@ -155,3 +155,16 @@ async def test_a_key_acts_within_its_scopes(serve: Serve) -> None:
     assert await statuses(1, Scope.READ) == [200] * 5 + [403] * 4
     assert await statuses(2, Scope.WRITE) == [403] * 5 + [201] * 4
     assert await statuses(3, Scope.ADMIN) == [403] * 9
+
+
+async def test_a_payee_is_not_told_the_payers_idempotency_key(serve: Serve) -> None:
+    client, ann, bob = await guarded(serve)
+    spent = await client.post(f"{TRANSACTIONS}/spend", body("ann"), headers=ann)
+    given = await client.post(f"{TRANSACTIONS}/bonus", body("bob"), headers=await key(client, Scope.WRITE))
+
+    own = await client.get(spent.headers["Location"], headers=ann)
+    others = await client.get(given.headers["Location"], headers=bob)
+
+    assert own.json["idempotency_key"] == spent.json["idempotency_key"] is not None
+    assert given.json["idempotency_key"] is not None
+    assert others.json["idempotency_key"] is None
