@@ -204,7 +204,7 @@ def problem_of(dialect: Dialect, fault: Refusal | HttpFault, instance: str, requ
     code = str(fault.code)
     members: dict[str, Any] = {}
     if isinstance(fault, Refusal):
-        members = _refusal_members(dialect, fault)
+        members = _refusal_members(dialect, fault, instance)
     elif fault.index is not None:
         members = {"index": fault.index}
     return Problem(
@@ -220,8 +220,26 @@ def problem_of(dialect: Dialect, fault: Refusal | HttpFault, instance: str, requ
     )
 
 
-def _refusal_members(dialect: Dialect, refusal: Refusal) -> dict[str, Any]:
-    members: dict[str, Any] = {"errors": [Field(pointer, detail) for pointer, detail in refusal.fields]}
+_AMOUNT_FAULTS: Final[dict[RefusalCode, str]] = {
+    RefusalCode.AMOUNT_NOT_POSITIVE: "must be above zero",
+    RefusalCode.AMOUNT_BELOW_MINIMUM: "is below the asset's min_amount",
+    RefusalCode.AMOUNT_ABOVE_MAXIMUM: "is above the asset's max_amount",
+    RefusalCode.BALANCE_OVERFLOW: "would take a balance past 2^63-1",
+}
+"""What is wrong with an amount that only the engine could judge."""
+
+
+def _amount_pointer(instance: str) -> str:
+    """Where the amount stands in the request to that path; an item of a batch is named by the fragment."""
+    path, _, item = instance.partition("#")
+    return "/legs" if path == "/v1/transactions" else f"{item}/amount"
+
+
+def _refusal_members(dialect: Dialect, refusal: Refusal, instance: str) -> dict[str, Any]:
+    fields = refusal.fields
+    if not fields and refusal.code in _AMOUNT_FAULTS:
+        fields = ((_amount_pointer(instance), _AMOUNT_FAULTS[refusal.code]),)
+    members: dict[str, Any] = {"errors": [Field(pointer, detail) for pointer, detail in fields]}
     facts = refusal.facts
     if "index" in facts:
         members["index"] = facts["index"]

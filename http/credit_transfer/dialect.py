@@ -3,18 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ...engine.refusals import Refusal, RefusalCode
+from ...engine.refusals import Refusal
 from ..amounts import decimal_text
 from ..dialects import STATUSES_INVALID_400
 from ..problem import Dialect, HttpFault, Problem
 
 NON_FIELD: Final = "non_field_errors"
 """Where faults of a body as a whole go."""
-
-_OF_AMOUNT: Final = frozenset(
-    {RefusalCode.AMOUNT_NOT_POSITIVE, RefusalCode.AMOUNT_BELOW_MINIMUM, RefusalCode.AMOUNT_ABOVE_MAXIMUM}
-)
-"""Refusals that are about the amount, whether they name the member or not."""
 
 _OWN: Final = frozenset(Problem.__struct_fields__)
 
@@ -26,8 +21,6 @@ def _legacy(problem: Problem, fault: Refusal | HttpFault) -> Mapping[str, Any]:
         if not name or name in _OWN:
             name = NON_FIELD
         members.setdefault(name, []).append(f"{field.detail[:1].upper()}{field.detail[1:]}.")
-    if not members and fault.code in _OF_AMOUNT:
-        members["amount"] = [fault.detail]
     return members
 
 

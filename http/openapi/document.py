@@ -190,7 +190,7 @@ class Document:
             return {"schema": {}}
         schema = schema_of(answer.body, endpoint.dialect.name)
         if answer.media_type != JSON:
-            return {"schema": schema}
+            return {"schema": schema, "example": _text_example(answer.media_type)}
         return {"schema": schema, "examples": self._examples.answers(endpoint.operation, status, answer.body)}
 
     def _refusals(self, endpoint: Endpoint, contract: Contract) -> dict[str, Any]:
@@ -236,6 +236,19 @@ class Document:
             value = problems.example(dialect, code, path, index)
             self._problem_examples[name] = {"summary": ADVICE[code].title, "value": value}
         return {"$ref": f"#/components/examples/{name}"}
+
+
+_TEXT_EXAMPLES: Final = {
+    "text/event-stream": 'id: 7\nevent: wallet_frozen\ndata: {"id":"evt_7","sequence":7,"type":"wallet_frozen"}\n\n',
+    "text/html": '<!doctype html>\n<html lang="en">\n</html>\n',
+    "application/javascript": "window.onload = () => {};\n",
+    "text/css": "body { margin: 0; }\n",
+}
+
+
+def _text_example(media_type: str) -> str:
+    """What a body that is text begins with or looks like."""
+    return _TEXT_EXAMPLES.get(media_type.partition(";")[0], "walletd_info 1.0\n")
 
 
 def documented(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
