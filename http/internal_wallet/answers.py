@@ -15,6 +15,7 @@ from ..holders import holder_name
 from ..instants import rfc3339
 from ..principal import Principal
 from ..problem import Dialect
+from ..sight import entries_shown
 from .wire import AccountAnswer, BalanceAnswer, LedgerEntryAnswer, TransactionAnswer
 
 DIALECT: Final = Dialect("internal_wallet", statuses=STATUSES, amount=decimal_text)
@@ -83,30 +84,19 @@ def transaction_answer(
         created_at=at,
         updated_at=at,
         ledger_entries=[
-            _ledger_entry_answer(ledger, principal, entry) for entry in _entries_for(ledger, principal, transaction)
+            _ledger_entry_answer(*shown) for shown in entries_shown(ledger, transaction, principal.user_id)
         ],
     )
 
 
-def _entries_for(ledger: Ledger, principal: Principal, transaction: Transaction) -> list[Entry]:
-    """All entries; to a logged-in user, of a transaction of more than two that others paid into too, its own: who else was paid how much is not its affair."""
-    entries = list(transaction.entries)
-    own = [entry for entry in entries if _concerns(ledger, principal, entry)]
-    if not principal.is_user or len(entries) == 2 or all(entry in own or entry.amount > 0 for entry in entries):
-        return entries
-    return own
-
-
-def _ledger_entry_answer(ledger: Ledger, principal: Principal, entry: Entry) -> LedgerEntryAnswer:
-    wallet = ledger.wallet_at(entry.wallet)
+def _ledger_entry_answer(wallet: Wallet, entry: Entry, tells_balance: bool) -> LedgerEntryAnswer:
     scale = wallet.asset.scale
-    hidden = principal.is_user and wallet.user_id != principal.user_id
     return LedgerEntryAnswer(
         id=f"ent_{entry.id}",
         account_id=str(wallet.number),
         entry_type="DEBIT" if entry.amount > 0 else "CREDIT",
         amount=decimal_text(abs(entry.amount), scale),
-        balance_after=None if hidden else decimal_text(entry.balance_after, scale),
+        balance_after=decimal_text(entry.balance_after, scale) if tells_balance else None,
     )
 
 

@@ -4,6 +4,7 @@ from ...engine.ledger import Ledger, User
 from ...engine.ports import HistoryEntry, Transaction
 from ...engine.wallet import Asset, Wallet
 from ..instants import rfc3339
+from ..sight import entries_shown
 from .wire import AssetAnswer, EntryAnswer, LegAnswer, TransactionAnswer, TransferAnswer, UserAnswer, WalletAnswer
 
 
@@ -115,27 +116,19 @@ def leg_answers(
 ) -> tuple[LegAnswer, ...]:
     """A transaction's legs in the order they were given.
 
-    `reader`, a user, is told no balance but its own, and of a transaction that others paid into too, only its own legs: who else was paid how much is not its affair.
+    `reader` is the user who asks, None for an operator (see sight.py).
     """
-    wallets = [ledger.wallet_at(entry.wallet) for entry in transaction.entries]
-    shows_all = (
-        reader is None
-        or len(wallets) == 2
-        or all(
-            wallet.user_id == reader or entry.amount > 0
-            for wallet, entry in zip(wallets, transaction.entries, strict=True)
+    return tuple(
+        LegAnswer(
+            wallet.id,
+            str(entry.amount),
+            wallet.asset.code,
+            wallet.asset.scale,
+            str(entry.balance_after) if tells_balance else None,
+            None if dry_run else f"ent_{entry.id}",
         )
+        for wallet, entry, tells_balance in entries_shown(ledger, transaction, reader)
     )
-    legs = []
-    for wallet, entry in zip(wallets, transaction.entries, strict=True):
-        own = reader is None or wallet.user_id == reader
-        if own or shows_all:
-            balance_after = str(entry.balance_after) if own else None
-            entry_id = None if dry_run else f"ent_{entry.id}"
-            legs.append(
-                LegAnswer(wallet.id, str(entry.amount), wallet.asset.code, wallet.asset.scale, balance_after, entry_id)
-            )
-    return tuple(legs)
 
 
 def transaction_answer(
