@@ -94,19 +94,15 @@ class EngineStats:
     def __init__(self) -> None:
         self.flushes = 0
         self.flushed_records = 0
-        self.flushed_bytes = 0
-        self.flush_seconds_total = 0.0
         self.last_group_size = 0
         self.invariant_violations = 0
         self.flush_observer: Callable[[float], None] | None = None
         self.group_observer: Callable[[float], None] | None = None
 
-    def flushed(self, records: int, size_bytes: int, seconds: float) -> None:
-        """Count one flush of that many records, whose bodies had that many bytes."""
-        self.flushed_bytes += size_bytes
+    def flushed(self, records: int, seconds: float) -> None:
+        """Count one flush of that many records."""
         self.flushes += 1
         self.flushed_records += records
-        self.flush_seconds_total += seconds
         self.last_group_size = records
         if self.flush_observer is not None:
             self.flush_observer(seconds)
@@ -403,7 +399,7 @@ class Engine:
         except (OutcomeUnknown, Fenced) as error:
             self._fail(error, 0 if isinstance(error, Fenced) else len(rows))
             return
-        self.stats.flushed(len(rows), sum(len(row.body) for row in rows), time.perf_counter() - started)
+        self.stats.flushed(len(rows), time.perf_counter() - started)
         self._commit(list(itertools.islice(self._in_flight, len(rows))))
 
     def _commit(self, group: list[Operation]) -> None:

@@ -294,7 +294,11 @@ def number_of(text: str, prefix: str, code: RefusalCode) -> int:
 
 async def transaction_of(call: Call, prefix: str, code: RefusalCode) -> Transaction:
     """The transaction that the path's id names. Raises Refusal `code` if there is none."""
-    number = number_of(call.parameters["id"], prefix, code)
+    return await numbered_transaction(call, number_of(call.parameters["id"], prefix, code), code)
+
+
+async def numbered_transaction(call: Call, number: int, code: RefusalCode) -> Transaction:
+    """The transaction of a number. Raises Refusal `code` if there is none."""
     try:
         return await call.engine.transaction(number)
     except Refusal as refusal:

@@ -1,6 +1,7 @@
 """Idempotency keys: read from the header, scoped to the caller, the method and the route."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from aiohttp import web
@@ -29,10 +30,15 @@ def key_text(header: str) -> str:
     return text
 
 
+def given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """The members that were given: one that is null and one that is left out are the same request."""
+    return {name: value for name, value in members.items() if value is not None}
+
+
 def key_of(request: web.BaseRequest, scope: str, members: dict[str, Any], in_body: str | None = None) -> IdempotencyKey:
     """The key that the request brings for `scope` (`caller|METHOD route`), with the members that a repetition is compared by.
 
-    `members` are in canonical form: amounts as digits, ids in lower case, what is not given left out. `in_body` is the body's key: without one the
+    `members` are in canonical form: amounts as digits, ids in lower case; what is not given is left out here. `in_body` is the body's key: without one the
     header must be there, and where both are, they must be equal. Raises Refusal INVALID_REQUEST.
     """
     headers = request.headers.getall(HEADER, [])
@@ -42,4 +48,4 @@ def key_of(request: web.BaseRequest, scope: str, members: dict[str, Any], in_bod
     assert key is not None
     if in_body not in (None, key):
         raise refuse_fields([("/idempotency_key", "differs from the header Idempotency-Key")])
-    return IdempotencyKey(scope, key, members)
+    return IdempotencyKey(scope, key, given(members))

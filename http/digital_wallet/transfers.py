@@ -8,7 +8,7 @@ from ...engine.commands import Holding, transfer
 from ...engine.identity import Scope
 from ...engine.refusals import Refusal, RefusalCode
 from ..amounts import decimal_number, major_units
-from ..call import Call
+from ..call import Call, numbered_transaction
 from ..decoding import Body
 from ..dialects import moved
 from ..holders import check_party, default_asset, number_in_path, tells_balance
@@ -76,26 +76,20 @@ async def create(call: Call) -> web.StreamResponse:
 
 
 def _members(asked: tuple[int, int, int, str | None]) -> dict[str, Any]:
-    """A transfer in the form in which repetitions are compared; what is not given is left out."""
+    """A transfer in the form in which repetitions are compared."""
     sender, recipient, amount, description = asked
-    members = {
+    return {
         "sender_user_id": str(sender),
         "recipient_user_id": str(recipient),
         "amount": str(amount),
         "description": description,
     }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 async def get(call: Call) -> web.StreamResponse:
     """One transfer between users."""
     number = number_in_path(call, "transfer_id", RefusalCode.TRANSFER_NOT_FOUND)
-    try:
-        transaction = await call.engine.transaction(number)
-    except Refusal as refusal:
-        if refusal.code is not RefusalCode.TRANSACTION_NOT_FOUND:
-            raise
-        raise Refusal(RefusalCode.TRANSFER_NOT_FOUND) from None
+    transaction = await numbered_transaction(call, number, RefusalCode.TRANSFER_NOT_FOUND)
     ledger, asset = call.engine.ledger, default_asset(call)
     debit, credit = transaction.entries[0], transaction.entries[-1]
     sender, recipient = ledger.wallet_at(debit.wallet), ledger.wallet_at(credit.wallet)

@@ -111,12 +111,11 @@ async def _move(call: Call, user_id: int, direction: Direction, request: MoneyRe
 
 
 def _members(asked: tuple[int, str, int, str | None]) -> dict[str, Any]:
-    """A credit or debit in the form in which repetitions are compared; what is not given is left out."""
+    """A credit or debit in the form in which repetitions are compared."""
     user_id, direction, amount, description = asked
-    members = {
+    return {
         "user_id": str(user_id),
         "transaction_type": direction,
         "amount": str(amount),
         "description": description,
     }
-    return {name: value for name, value in members.items() if value is not None}

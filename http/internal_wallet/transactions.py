@@ -76,15 +76,14 @@ async def _move(call: Call, kind: Kind) -> web.StreamResponse:
 
 
 def _members(request: TransactionRequest, asset: str, amount_minor: int) -> dict[str, Any]:
-    """A request in the form in which repetitions are compared; what is not given is left out."""
-    members = {
+    """A request in the form in which repetitions are compared."""
+    return {
         "user_id": request.user_id,
         "asset_type": asset,
         "amount": str(amount_minor),
         "description": request.description,
         "metadata": request.metadata,
     }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 async def get(call: Call) -> web.StreamResponse:

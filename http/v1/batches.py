@@ -14,6 +14,7 @@ from ...engine.refusals import Refusal
 from ..call import Call
 from ..contract import Answer, Contract
 from ..decoding import Body, refuse_fields
+from ..idempotency import given
 from ..problem import HttpFault, problem_of
 from ..routes import Routes
 from . import contracts
@@ -97,7 +98,7 @@ def _move(item: TransferRequest, index: int) -> Move:
 def _members(read: tuple[BatchRequest, list[Move | None]]) -> dict[str, object]:
     request, moves = read
     items = [
-        bytes(item.amount).decode() if move is None else members_of(move)
+        bytes(item.amount).decode() if move is None else given(members_of(move))
         for item, move in zip(request.transfers, moves, strict=True)
     ]
     return {"transfers": items, "atomic": request.atomic}

@@ -29,15 +29,14 @@ def register(routes: Routes) -> None:
 
 
 def members_of(move: Move) -> dict[str, object]:
-    """A transaction in the form in which repetitions are compared; what is not given is left out."""
-    members = {
+    """A transaction in the form in which repetitions are compared."""
+    return {
         "legs": [[wallet, str(amount)] for wallet, amount in move.legs],
         "description": move.description,
         "category": move.category,
         "reference": move.reference,
         "metadata": move.metadata,
     }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 async def create(call: Call) -> web.StreamResponse:

@@ -40,9 +40,9 @@ def move_of(request: TransferRequest, pointer: str = "") -> Move:
 
 
 def members_of(move: Move) -> dict[str, object]:
-    """A transfer in the form in which repetitions are compared; what is not given is left out."""
+    """A transfer in the form in which repetitions are compared."""
     (source, _), (destination, amount) = move.legs
-    members = {
+    return {
         "source": source,
         "destination": destination,
         "amount": str(amount),
@@ -51,7 +51,6 @@ def members_of(move: Move) -> dict[str, object]:
         "reference": move.reference,
         "metadata": move.metadata,
     }
-    return {name: value for name, value in members.items() if value is not None}
 
 
 async def create(call: Call) -> web.StreamResponse:

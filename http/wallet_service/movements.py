@@ -1,7 +1,5 @@
 """`/wallet/add`, `/wallet/deduct`, `/wallet/transfer`: money into wallets, out of them, and between them."""
 
-from typing import Any
-
 from aiohttp import web
 
 from ...engine.commands import transfer
@@ -66,7 +64,7 @@ async def _move(call: Call, source: Wallet, destination: Wallet, request: MoneyR
     amount = major_units(request.amount, wallet.asset.scale)
     members = {"walletId": wallet.id, "amount": str(amount), "category": request.category}
     move = transfer(source.id, destination.id, amount, category=request.category)
-    outcome = await moved(call, move, call.idempotency_key(_given, members))
+    outcome = await moved(call, move, call.idempotency_key(dict, members))
     transaction = outcome.transactions[0]
     debit, credit = transaction.entries
     answer = entry_answer(wallet, credit if is_credit else debit, transaction)
@@ -90,7 +88,7 @@ async def exchange(call: Call) -> web.StreamResponse:
         "category": request.category,
     }
     move = transfer(source.id, destination.id, amount, category=request.category)
-    outcome = await moved(call, move, call.idempotency_key(_given, members))
+    outcome = await moved(call, move, call.idempotency_key(dict, members))
     transaction = outcome.transactions[0]
     debit, credit = transaction.entries
     answer = TransferAnswer(
@@ -100,8 +98,3 @@ async def exchange(call: Call) -> web.StreamResponse:
         credit=entry_answer(destination, credit, transaction, with_balance=tells_balance(call, destination.user_id)),
     )
     return call.made(answer, outcome, f"/v1/transactions/txn_{transaction.id}")
-
-
-def _given(members: dict[str, Any]) -> dict[str, Any]:
-    """A request in the form in which repetitions are compared, without what it does not give."""
-    return {name: value for name, value in members.items() if value is not None}
