@@ -9,16 +9,20 @@ frozen, balance, overflow. Below that nothing can fail.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from .commands import Batch, Holding, Move, WalletRef
 from .draft import Draft, Name, Undecided
 from .ledger import Ledger, User
-from .limits import BATCH_MAX, LEGS_MAX
-from .records import MOVED, OPENED_AND_MOVED, Movement, UserCreated, WalletOpened
+from .limits import AMOUNT_MAX, BATCH_MAX, LEGS_MAX
+from .records import MOVED, OPENED_AND_MOVED, UserCreated, WalletOpened
 from .refusals import Refusal, RefusalCode
 from .wallet import UNDECIDED, Asset, Verdict, Wallet
 
 Leg = tuple[Wallet, int]
+
+UNTOUCHED: Final = (0, 0)
+"""What a draft knows of a wallet before its first leg there."""
 
 
 class Coordinator:
@@ -28,6 +32,7 @@ class Coordinator:
         self._ledger = ledger
         self._claimed = claimed
         self._new_id = new_id
+        self._find = ledger.find_at_once
 
     def reserve(self, move: Move, turn_at: Wallet | None) -> Draft:
         """The draft of one movement. `turn_at` is the wallet whose mailbox gave this operation its turn.
@@ -56,9 +61,7 @@ class Coordinator:
                     if batch.atomic:
                         refusal.facts["index"] = index
                         raise
-                    draft.items.append(refusal)
-                else:
-                    draft.items.append(len(draft.movements) - 1)
+                    draft.refused.append((index, refusal))
         except (Refusal, Undecided):
             draft.settle()
             raise
@@ -67,6 +70,8 @@ class Coordinator:
         return draft
 
     def _reserve(self, draft: Draft, move: Move, turn_at: Wallet | None) -> None:
+        if self._reserve_plainly(draft, move, turn_at):
+            return
         if not 2 <= len(move.legs) <= LEGS_MAX:
             raise Refusal(RefusalCode.INVALID_REQUEST, f"A movement has 2 to {LEGS_MAX} legs, not {len(move.legs)}.")
         openings = len(draft.users), len(draft.wallets), len(draft.names)
@@ -77,19 +82,54 @@ class Coordinator:
         except (Refusal, Undecided):
             self._forget_openings(draft, *openings)
             raise
-        offset = len(draft.movements)
-        draft.movements.append(
-            Movement(
-                movement_type(move.type, legs),
-                move.description,
-                move.category,
-                move.reference,
-                move.metadata,
-                move.receipt,
-            )
-        )
-        for wallet, amount in legs:
-            draft.legs.append((wallet, amount, offset))
+        draft.add(move, movement_type(move.type, legs), legs)
+
+    def _reserve_plainly(self, draft: Draft, move: Move, turn_at: Wallet | None) -> bool:
+        """Reserve a movement of two legs that nothing stands against: two thirds of a reservation are saved.
+
+        False, with nothing done, where anything does or may: then the ladder decides, and says why.
+        """
+        if len(move.legs) != 2:
+            return False
+        (first_ref, first_amount), (second_ref, second_amount) = move.legs
+        first, second = self._find(first_ref), self._find(second_ref)
+        if first is None or second is None or first is second or first_amount + second_amount != 0:
+            return False
+        source, destination, amount = (first, second, second_amount)
+        if amount < 0:
+            source, destination, amount = (second, first, first_amount)
+        asset = source.asset
+        if (
+            asset is not destination.asset
+            or not asset.active
+            or not asset.min_amount <= amount <= asset.max_amount
+            or not (asset.transferable or source.user_id == 0 or destination.user_id == 0)
+            or (source.changing or source.closed or source.debits_frozen)
+            or (destination.changing or destination.closed or destination.credits_frozen)
+        ):
+            return False
+        local = draft.local
+        sent, lowest = local.get(source, UNTOUCHED)
+        received, lowest_received = local.get(destination, UNTOUCHED)
+        sent -= amount
+        received += amount
+        if source.appended + sent < -AMOUNT_MAX or destination.appended + received > AMOUNT_MAX:
+            return False
+        if sent < lowest:
+            if source.user_id:
+                draw = lowest - sent
+                if draw > source.posted - source.held or (source.mailbox and source is not turn_at):
+                    return False
+                source.held += draw
+                draft.holds.append((source, draw))
+            lowest = sent
+        local[source] = (sent, lowest)
+        local[destination] = (received, lowest_received)
+        name = move.type
+        if name == "transfer" and not (source.user_id and destination.user_id):
+            name = "debit" if source.user_id else "credit"
+        draft.add(move, name, ((first, first_amount), (second, second_amount)))
+        return True
 
     def _hold(self, draft: Draft, legs: list[Leg], turn_at: Wallet | None) -> None:
         """Reserve on each wallet in order of number; on a refusal release the earlier ones."""

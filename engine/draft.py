@@ -1,11 +1,13 @@
 """A draft: a record in the making, with what was reserved for it. It becomes a record when appended, or nothing at all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from .commands import Move
 from .ledger import Ledger
 from .ports import Entry, Transaction
 from .records import (
+    MOVED,
     AssetCreated,
     Body,
     ItemRefused,
@@ -38,7 +40,7 @@ class Draft:
     """What one operation will write.
 
     `legs`: (wallet, amount, movement's offset) in the caller's order. `holds`: (wallet, amount held for this draft).
-    `local`: wallet → [sum of its legs here, the lowest that sum has been]. `items`: for each item of a batch its movement's offset, or its refusal.
+    `local`: wallet → (sum of its legs here, the lowest that sum has been). `refused`: the index of each item of a batch that was refused, and why.
     """
 
     __slots__ = (
@@ -47,7 +49,6 @@ class Draft:
         "first_entry",
         "first_transaction",
         "holds",
-        "items",
         "kind",
         "legs",
         "local",
@@ -56,6 +57,7 @@ class Draft:
         "new_users",
         "opened",
         "projected",
+        "refused",
         "user_changes",
         "users",
         "wallet_changes",
@@ -77,10 +79,19 @@ class Draft:
         self.opened: dict[Name, Wallet] = {}
         self.new_users: dict[str, int] = {}
         self.names: list[Name] = []
-        self.items: list[int | Refusal] = []
+        self.refused: list[tuple[int, Refusal]] = []
         self.projected: tuple[Leg, ...] = NONE
         self.first_transaction = 0
         self.first_entry = 0
+
+    def add(self, move: Move, name: str, legs: Iterable[tuple[Wallet, int]]) -> None:
+        """Add a movement whose legs are reserved; `name` is its type."""
+        offset = len(self.movements)
+        self.movements.append(
+            Movement(name, move.description, move.category, move.reference, move.metadata, move.receipt)
+        )
+        for wallet, amount in legs:
+            self.legs.append((wallet, amount, offset))
 
     def project(self, ledger: Ledger) -> None:
         """Number everything and take the appended views forward. Nothing in here can fail."""
@@ -120,7 +131,7 @@ class Draft:
 
     def body(self, key: KeyBound | None) -> Body:
         """The record's body, after `project`."""
-        if not (self.assets or self.users or self.user_changes or self.wallets or self.wallet_changes or self.items):
+        if self.kind == MOVED and not self.refused:
             return Body(
                 first_transaction=self.first_transaction,
                 first_entry=self.first_entry,
@@ -128,11 +139,9 @@ class Draft:
                 legs=self.projected,
                 key=key,
             )
-        refused = [
-            ItemRefused(index, item.code, item.detail, plain_facts(item))
-            for index, item in enumerate(self.items)
-            if isinstance(item, Refusal)
-        ]
+        refusals = tuple(
+            ItemRefused(index, refusal.code, refusal.detail, plain_facts(refusal)) for index, refusal in self.refused
+        )
         return Body(
             assets=tuple(self.assets),
             users=tuple(self.users),
@@ -143,7 +152,7 @@ class Draft:
             first_entry=self.first_entry,
             movements=tuple(self.movements),
             legs=self.projected,
-            refusals=tuple(refused),
+            refusals=refusals,
             key=key,
         )
 
@@ -162,24 +171,31 @@ def plain_facts(refusal: Refusal) -> dict[str, Any]:
 
 def transactions_of(record: Record) -> tuple[Transaction, ...]:
     """The record's movements as they will be read back, in order."""
-    body = record.body
-    entries: list[list[Entry]] = [[] for _ in body.movements]
-    number = body.first_entry
-    for leg in body.legs:
-        entries[leg.movement].append(Entry(number, leg.wallet, leg.amount, leg.balance_after, leg.ordinal))
-        number += 1
-    return tuple(
-        Transaction(
-            body.first_transaction + offset,
-            record.seq,
-            record.at,
-            movement.type,
-            movement.description,
-            movement.category,
-            movement.reference,
-            movement.metadata,
-            tuple(entries[offset]),
-            None if body.key is None else body.key.key,
+    body, seq, at = record.body, record.seq, record.at
+    key = None if body.key is None else body.key.key
+    entries = [
+        Entry(number, leg.wallet, leg.amount, leg.balance_after, leg.ordinal)
+        for number, leg in enumerate(body.legs, body.first_entry)
+    ]
+    transactions = []
+    first = 0
+    for offset, movement in enumerate(body.movements):
+        after = first + 2
+        while after < len(entries) and body.legs[after].movement == offset:
+            after += 1
+        transactions.append(
+            Transaction(
+                body.first_transaction + offset,
+                seq,
+                at,
+                movement.type,
+                movement.description,
+                movement.category,
+                movement.reference,
+                movement.metadata,
+                tuple(entries[first:after]),
+                key,
+            )
         )
-        for offset, movement in enumerate(body.movements)
-    )
+        first = after
+    return tuple(transactions)

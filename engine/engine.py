@@ -305,7 +305,7 @@ class Engine:
             self._mailboxes.park(operation, undecided.wallet, turn_at)
             self._idle.clear()
             return undecided.wallet is not None and undecided.wallet is turn_at
-        if draft.items and not draft.movements:
+        if draft.refused and not draft.movements:
             self._answer(operation)  # a batch whose every item was refused: nothing to write
             return False
         draft.project(self.ledger)

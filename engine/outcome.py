@@ -45,13 +45,13 @@ def outcome_of(
 
 def refused_batch(draft: Draft, dry_run: bool) -> Outcome:
     """The outcome of a batch of which every item was refused."""
-    items = tuple(
-        Refusal(item.code, item.detail, **plain_facts(item)) for item in draft.items if isinstance(item, Refusal)
-    )
+    items = tuple(Refusal(refusal.code, refusal.detail, **plain_facts(refusal)) for _, refusal in draft.refused)
     return Outcome(record=None, items=items, dry_run=dry_run)
 
 
 def _items(record: Record, transactions: tuple[Transaction, ...]) -> tuple[Item, ...]:
+    if not record.body.refusals:
+        return transactions
     refused = {item.index: item for item in record.body.refusals}
     done = iter(transactions)
     items: list[Item] = []

@@ -103,8 +103,10 @@ def minor_units(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> int:
     Raises Refusal AMOUNT_NOT_POSITIVE, AMOUNT_ABOVE_MAXIMUM (past 2^63-1) or INVALID_REQUEST, naming `pointer`.
     """
     digits = bytes(raw)
+    if digits[:1] == b'"':
+        digits = digits[1:-1]
     if not digits.isdigit():
-        digits = _unquoted(digits, pointer)
+        digits = _unquoted(bytes(raw), pointer)
         if not digits.isdigit():
             if digits[:1] == b"-" and digits[1:].isdigit():
                 _refuse_not_positive(pointer)

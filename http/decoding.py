@@ -102,17 +102,28 @@ class Body(Generic[RequestT]):
     def __init__(self, kind: type[RequestT]) -> None:
         self.kind = kind
         self._decode = msgspec.json.Decoder(kind).decode
+        self._metadata = [
+            field.name
+            for field in msgspec.structs.fields(kind)
+            if Metadata in (field.type, *typing.get_args(field.type))
+        ]
 
     def read(self, raw: bytes) -> RequestT:
         """The request in `raw`. Raises HttpFault BODY_NOT_JSON and Refusal INVALID_REQUEST."""
         try:
-            if not raw.isascii():
+            is_ascii = raw.isascii()
+            if not is_ascii:
                 raw.decode()  # also inside members that are kept as they came
             request = self._decode(raw)
         except msgspec.ValidationError as error:
             raise refuse_fields(_explain(self.kind, raw, error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _not_json(raw, error) from None
+        # JSON keeps control characters out of texts, but for escapes, DEL and what is not ASCII: without those, and
+        # without metadata, there is nothing to look for, which saves a third of reading a transfer.
+        is_plain_raw = is_ascii and b"\\" not in raw and b"\x7f" not in raw
+        if is_plain_raw and not any(getattr(request, name) for name in self._metadata):
+            return request
         fields = list(request.faults())
         if fields:
             raise refuse_fields(fields)

@@ -33,26 +33,31 @@ _INSTANT: Final = re.compile(
 )
 
 
-class _Second:
-    """The second formatted last: consecutive instants share it, and only their decimals differ."""
+class _Latest:
+    """The instant formatted last, and its second: what is answered together shares the one, what follows the other."""
 
-    __slots__ = ("number", "text")
+    __slots__ = ("at_us", "number", "second", "text")
 
     def __init__(self) -> None:
-        self.number = -1
+        self.at_us = -1
         self.text = ""
+        self.number = -1
+        self.second = ""
 
 
-_second: Final = _Second()
+_latest: Final = _Latest()
 
 
 def rfc3339(at_us: int) -> str:
     """The instant as text, such as `2026-01-31T09:30:00.000001Z`."""
-    number, microseconds = divmod(at_us, SECOND_US)
-    if number != _second.number:
-        _second.text = (_EPOCH + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.")
-        _second.number = number
-    return f"{_second.text}{microseconds:06d}Z"
+    if at_us != _latest.at_us:
+        number, microseconds = divmod(at_us, SECOND_US)
+        if number != _latest.number:
+            _latest.second = (_EPOCH + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.")
+            _latest.number = number
+        _latest.text = f"{_latest.second}{microseconds:06d}Z"
+        _latest.at_us = at_us
+    return _latest.text
 
 
 def microseconds(text: str) -> int:

@@ -87,12 +87,14 @@ def _read(call: Call, request: BatchRequest) -> tuple[list[Move | None], dict[in
 
 
 def _move(item: TransferRequest, index: int) -> Move:
-    pointer = f"/transfers/{index}"
     if item.metadata is not None or item.description or item.category or item.reference:
-        faults = list(item.faults(pointer))
+        faults = list(item.faults(f"/transfers/{index}"))
         if faults:
             raise refuse_fields(faults)
-    return move_of(item, pointer)
+    try:
+        return move_of(item)
+    except Refusal:
+        return move_of(item, f"/transfers/{index}")  # the same refusal, with the place of its item
 
 
 def _members(read: tuple[BatchRequest, list[Move | None]]) -> dict[str, object]:
@@ -109,13 +111,20 @@ def _answer(
 ) -> BatchAnswer:
     ledger, dialect, reader = call.engine.ledger, call.endpoint.dialect, call.principal.user_id
     status = 200 if dry_run else 201
+    done = [
+        BatchItem(status, transfer_answer(ledger, item, dry_run, reader))
+        for item in items
+        if isinstance(item, Transaction)
+    ]
+    if len(done) == len(items) + len(refused):
+        return BatchAnswer(done)
     results: list[BatchItem] = []
-    decided = iter(items)
+    decided, transfers = iter(items), iter(done)
     for index in range(len(items) + len(refused)):
         item = refused.get(index) or next(decided)
-        if isinstance(item, Refusal | HttpFault):
+        if isinstance(item, Transaction):
+            results.append(next(transfers))
+        else:
             problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{index}", None)
             results.append(BatchItem(problem.status, problem=problem))
-        else:
-            results.append(BatchItem(status, transfer_answer(ledger, item, dry_run, reader)))
     return BatchAnswer(results)
