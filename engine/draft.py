@@ -1,7 +1,9 @@
 """A draft: a record in the making, with what was reserved for it. It becomes a record when appended, or nothing at all."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from .commands import Move
 from .ledger import Ledger
@@ -36,53 +38,31 @@ class Undecided(Exception):
         self.wallet = wallet
 
 
-class Draft:
-    """What one operation will write.
+class Draft(msgspec.Struct, gc=False, eq=False):
+    """What one operation will write. A Struct, whose members are set from C: each operation makes one.
 
     `legs`: (wallet, amount, movement's offset) in the caller's order. `holds`: (wallet, amount held for this draft).
     `local`: wallet → (sum of its legs here, the lowest that sum has been). `refused`: the index of each item of a batch that was refused, and why.
     """
 
-    __slots__ = (
-        "assets",
-        "changing",
-        "first_entry",
-        "first_transaction",
-        "holds",
-        "kind",
-        "legs",
-        "local",
-        "movements",
-        "names",
-        "new_users",
-        "opened",
-        "projected",
-        "refused",
-        "user_changes",
-        "users",
-        "wallet_changes",
-        "wallets",
-    )
-
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self.assets: Sequence[AssetCreated] = NONE
-        self.users: list[UserCreated] = []
-        self.user_changes: Sequence[UserUpdated] = NONE
-        self.wallets: list[WalletOpened] = []
-        self.wallet_changes: Sequence[WalletChanged] = NONE
-        self.changing: Wallet | None = None
-        self.movements: list[Movement] = []
-        self.legs: list[tuple[Wallet, int, int]] = []
-        self.holds: list[tuple[Wallet, int]] = []
-        self.local: dict[Wallet, tuple[int, int]] = {}
-        self.opened: dict[Name, Wallet] = {}
-        self.new_users: dict[str, int] = {}
-        self.names: list[Name] = []
-        self.refused: list[tuple[int, Refusal]] = []
-        self.projected: tuple[Leg, ...] = NONE
-        self.first_transaction = 0
-        self.first_entry = 0
+    kind: str
+    assets: Sequence[AssetCreated] = NONE
+    users: list[UserCreated] = []
+    user_changes: Sequence[UserUpdated] = NONE
+    wallets: list[WalletOpened] = []
+    wallet_changes: Sequence[WalletChanged] = NONE
+    changing: Wallet | None = None
+    movements: list[Movement] = []
+    legs: list[tuple[Wallet, int, int]] = []
+    holds: list[tuple[Wallet, int]] = []
+    local: dict[Wallet, tuple[int, int]] = {}
+    opened: dict[Name, Wallet] = {}
+    new_users: dict[str, int] = {}
+    names: list[Name] = []
+    refused: list[tuple[int, Refusal]] = []
+    projected: tuple[Leg, ...] = NONE
+    first_transaction: int = 0
+    first_entry: int = 0
 
     def add(self, move: Move, name: str, legs: Iterable[tuple[Wallet, int]]) -> None:
         """Add a movement whose legs are reserved; `name` is its type."""
@@ -169,33 +149,30 @@ def plain_facts(refusal: Refusal) -> dict[str, Any]:
     return {name: fact.id if isinstance(fact, Wallet) else fact for name, fact in refusal.facts.items()}
 
 
-def transactions_of(record: Record) -> tuple[Transaction, ...]:
+def each_transaction(record: Record) -> Iterator[Transaction]:
     """The record's movements as they will be read back, in order."""
     body, seq, at = record.body, record.seq, record.at
     key = None if body.key is None else body.key.key
-    entries = [
-        Entry(number, leg.wallet, leg.amount, leg.balance_after, leg.ordinal)
-        for number, leg in enumerate(body.legs, body.first_entry)
-    ]
-    transactions = []
+    legs, first_entry = body.legs, body.first_entry
     first = 0
     for offset, movement in enumerate(body.movements):
         after = first + 2
-        while after < len(entries) and body.legs[after].movement == offset:
+        while after < len(legs) and legs[after].movement == offset:
             after += 1
-        transactions.append(
-            Transaction(
-                body.first_transaction + offset,
-                seq,
-                at,
-                movement.type,
-                movement.description,
-                movement.category,
-                movement.reference,
-                movement.metadata,
-                tuple(entries[first:after]),
-                key,
-            )
+        entries = [
+            Entry(first_entry + index, leg.wallet, leg.amount, leg.balance_after, leg.ordinal)
+            for index, leg in enumerate(legs[first:after], first)
+        ]
+        yield Transaction(
+            body.first_transaction + offset,
+            seq,
+            at,
+            movement.type,
+            movement.description,
+            movement.category,
+            movement.reference,
+            movement.metadata,
+            tuple(entries),
+            key,
         )
         first = after
-    return tuple(transactions)

@@ -255,7 +255,7 @@ class Engine:
             record = await self._bound_record(digest)
             if record is not None:
                 self._end_run(run, None)
-                return _replayed(operation.command, record, request)
+                return _replayed(record, request)
             operation.key = KeyBound(key.scope, key.key, request)
             operation.keyed = run
             self._begin(operation)
@@ -355,7 +355,7 @@ class Engine:
         assert operation.draft is not None
         if operation.record is None:
             return refused_batch(operation.draft, operation.dry_run)
-        return outcome_of(operation.command, operation.record, self.ledger, dry_run=operation.dry_run)
+        return outcome_of(operation.record, self.ledger, dry_run=operation.dry_run)
 
     def _answer(self, operation: Operation, refusal: Refusal | None = None) -> None:
         if operation.keyed is not None:
@@ -573,7 +573,7 @@ class Engine:
                 watcher.set_result(None)
 
 
-def _replayed(command: Command, record: Record, request: dict[str, str]) -> Outcome:
+def _replayed(record: Record, request: dict[str, str]) -> Outcome:
     """The first outcome of a key again. Raises Refusal IDEMPOTENCY_KEY_REUSED, naming the differing members."""
     assert record.body.key is not None
     members = differing_members(record.body.key.request, request)
@@ -583,4 +583,4 @@ def _replayed(command: Command, record: Record, request: dict[str, str]) -> Outc
             f"This key was used with another request: {', '.join(members)} differ.",
             members=members,
         )
-    return outcome_of(command, record, None, replayed=True)
+    return outcome_of(record, None, replayed=True)

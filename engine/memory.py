@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from .draft import transactions_of
+from .draft import each_transaction
 from .engine import Engine
 from .idempotency import key_digest
 from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, SEARCH_STEP_MAX
@@ -142,7 +142,7 @@ class MemoryImage:
                 closed=what.closed,
                 reason=what.reason,
             )
-        for transaction in transactions_of(record):
+        for transaction in each_transaction(record):
             self._transactions.append(transaction)
             for entry in transaction.entries:
                 self._post(transaction, entry)

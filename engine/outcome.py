@@ -1,10 +1,12 @@
 """Outcomes: what an operation brought about, made from its record alone, so that a replay says what the first answer said."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 import msgspec
 
-from .commands import Batch, Command
 from .directory import preview_asset, preview_user
-from .draft import Draft, plain_facts, transactions_of
+from .draft import Draft, each_transaction, plain_facts
 from .ledger import Ledger, User
 from .ports import Transaction
 from .records import Record
@@ -17,27 +19,47 @@ Item = Transaction | Refusal
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What happened, or in a dry run would happen.
 
-    `record` is None only for a batch of which every item was refused. `transactions`: the record's movements in order. `items`: for a batch, in the order of the
-    request, each item's transaction or refusal (a wallet among a refusal's facts is given by id). `subject`: the user, wallet or asset that was made or changed; in
-    a dry run it is in no ledger.
+    `record` is None only for a batch of which every item was refused: then `refused` says why.
+    `subject`: the user, wallet or asset that was made or changed; in a dry run it is in no ledger.
     """
 
     record: Record | None
-    transactions: tuple[Transaction, ...] = ()
-    items: tuple[Item, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     subject: User | Wallet | Asset | None = None
     replayed: bool = False
     dry_run: bool = False
 
+    @property
+    def transactions(self) -> tuple[Transaction, ...]:
+        """The record's movements in order."""
+        return () if self.record is None else tuple(each_transaction(self.record))
 
-def outcome_of(
-    command: Command, record: Record, ledger: Ledger | None, *, replayed: bool = False, dry_run: bool = False
-) -> Outcome:
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """A batch's items."""
+        return tuple(self.each_item())
+
+    def each_item(self) -> Iterator[Item]:
+        """For a batch, in the order of the request, each item's transaction or refusal (a wallet among a refusal's facts is given by id).
+
+        Each is made when it is asked for, and can be forgotten before the next: thousands at once would leave the processor's cache.
+        """
+        if self.record is None:
+            yield from self.refused
+            return
+        transactions = each_transaction(self.record)
+        index = 0
+        for item in self.record.body.refusals:
+            yield from islice(transactions, item.index - index)
+            yield Refusal(RefusalCode(item.code), item.detail, **item.facts)
+            index = item.index + 1
+        yield from transactions
+
+
+def outcome_of(record: Record, ledger: Ledger | None, *, replayed: bool = False, dry_run: bool = False) -> Outcome:
     """The outcome of a record. `ledger` is where it was applied; a movement needs none."""
     if record.body.movements:
-        transactions = transactions_of(record)
-        items = _items(record, transactions) if isinstance(command, Batch) else ()
-        return Outcome(record=record, transactions=transactions, items=items, replayed=replayed, dry_run=dry_run)
+        return Outcome(record=record, replayed=replayed, dry_run=dry_run)
     assert ledger is not None
     subject = _preview(record, ledger) if dry_run else _subject(record, ledger)
     return Outcome(record=record, subject=subject, replayed=replayed, dry_run=dry_run)
@@ -45,23 +67,8 @@ def outcome_of(
 
 def refused_batch(draft: Draft, dry_run: bool) -> Outcome:
     """The outcome of a batch of which every item was refused."""
-    items = tuple(Refusal(refusal.code, refusal.detail, **plain_facts(refusal)) for _, refusal in draft.refused)
-    return Outcome(record=None, items=items, dry_run=dry_run)
-
-
-def _items(record: Record, transactions: tuple[Transaction, ...]) -> tuple[Item, ...]:
-    if not record.body.refusals:
-        return transactions
-    refused = {item.index: item for item in record.body.refusals}
-    done = iter(transactions)
-    items: list[Item] = []
-    for index in range(len(transactions) + len(refused)):
-        item = refused.get(index)
-        if item is None:
-            items.append(next(done))
-        else:
-            items.append(Refusal(RefusalCode(item.code), item.detail, **item.facts))
-    return tuple(items)
+    refused = tuple(Refusal(refusal.code, refusal.detail, **plain_facts(refusal)) for _, refusal in draft.refused)
+    return Outcome(record=None, refused=refused, dry_run=dry_run)
 
 
 def _subject(record: Record, ledger: Ledger) -> User | Wallet | Asset:

@@ -162,7 +162,8 @@ class Call:
         faults: list[tuple[str, str]] = []
         values: dict[str, str] = {}
         for name, value in URL.build(path="/", query_string=self.query_text, encoded=True).query.items():
-            pointer = f"/{name[:64]}"
+            # Bytes that are no UTF-8 come as lone surrogates, which no answer can be made of.
+            pointer = f"/{name[:64].encode('utf-8', 'replace').decode()}"
             if name not in names:
                 if not others:
                     faults.append((pointer, "is not a parameter of this path"))

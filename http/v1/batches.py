@@ -4,11 +4,15 @@ The body must be well formed as a whole. Then each item stands for itself: one w
 the engine refuses. With `atomic`, amounts and texts are read first, so their faults come before those of balances.
 """
 
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
 from aiohttp import web
 
 from ...engine.commands import Batch, Move
 from ...engine.identity import Scope
-from ...engine.outcome import Outcome
+from ...engine.outcome import Item, Outcome
 from ...engine.ports import Transaction
 from ...engine.refusals import Refusal
 from ..call import Call
@@ -24,6 +28,8 @@ from .transfers import members_of, move_of
 from .wire import BatchAnswer, BatchItem, BatchRequest, TransferRequest
 
 Refused = Refusal | HttpFault
+
+_encode: Final = msgspec.json.Encoder().encode
 
 _BATCH = Body(BatchRequest)
 _ROUTE = "/v1/transfers/batch"
@@ -51,13 +57,13 @@ async def create(call: Call) -> web.StreamResponse:
     moves, refused = _read(call, request)
     key = call.idempotency_key(_members, (request, moves))
     allowed = tuple(move for index, move in enumerate(moves) if move is not None and index not in refused)
-    items: tuple[Transaction | Refusal, ...] = ()
+    items: Iterable[Item] = ()
     replayed = False
     if allowed:
         outcome: Outcome = await call.engine.execute(
             Batch(moves=allowed, atomic=request.atomic), key=key, dry_run=dry_run
         )
-        items, replayed = outcome.items, outcome.replayed
+        items, replayed = outcome.each_item(), outcome.replayed
     if dry_run:
         call.outcome = "dry_run"
     return call.answer(_answer(call, items, refused, dry_run), replayed=replayed)
@@ -106,25 +112,24 @@ def _members(read: tuple[BatchRequest, list[Move | None]]) -> dict[str, object]:
     return {"transfers": items, "atomic": request.atomic}
 
 
-def _answer(
-    call: Call, items: tuple[Transaction | Refusal, ...], refused: dict[int, Refused], dry_run: bool
-) -> BatchAnswer:
+def _answer(call: Call, items: Iterable[Item], refused: dict[int, Refused], dry_run: bool) -> dict[str, object]:
+    """A BatchAnswer. Its items are made and encoded one by one, while what they are made of is in the processor's cache."""
     ledger, dialect, reader = call.engine.ledger, call.endpoint.dialect, call.principal.user_id
     status = 200 if dry_run else 201
-    done = [
-        BatchItem(status, transfer_answer(ledger, item, dry_run, reader))
-        for item in items
-        if isinstance(item, Transaction)
-    ]
-    if len(done) == len(items) + len(refused):
-        return BatchAnswer(done)
-    results: list[BatchItem] = []
-    decided, transfers = iter(items), iter(done)
-    for index in range(len(items) + len(refused)):
-        item = refused.get(index) or next(decided)
+    results: list[msgspec.Raw] = []
+
+    def add(item: Transaction | Refused) -> None:
         if isinstance(item, Transaction):
-            results.append(next(transfers))
+            answer = BatchItem(status, transfer_answer(ledger, item, dry_run, reader))
         else:
-            problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{index}", None)
-            results.append(BatchItem(problem.status, problem=problem))
-    return BatchAnswer(results)
+            problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{len(results)}", None)
+            answer = BatchItem(problem.status, problem=problem)
+        results.append(msgspec.Raw(_encode(answer)))
+
+    for item in items:
+        while len(results) in refused:
+            add(refused[len(results)])
+        add(item)
+    while len(results) in refused:
+        add(refused[len(results)])
+    return {"results": results}

@@ -30,7 +30,7 @@ def move_of(request: TransferRequest, pointer: str = "") -> Move:
     """The command that a transfer asks for. Raises Refusal for an amount that is none."""
     amount = minor_units(request.amount, f"{pointer}/amount")
     return Move(
-        legs=((request.source.lower(), -amount), (request.destination.lower(), amount)),
+        legs=((request.source, -amount), (request.destination, amount)),
         type="transfer",
         description=request.description,
         category=request.category,
@@ -42,9 +42,11 @@ def move_of(request: TransferRequest, pointer: str = "") -> Move:
 def members_of(move: Move) -> dict[str, object]:
     """A transfer in the form in which repetitions are compared."""
     (source, _), (destination, amount) = move.legs
+    assert isinstance(source, str)
+    assert isinstance(destination, str)
     return {
-        "source": source,
-        "destination": destination,
+        "source": source.lower(),
+        "destination": destination.lower(),
         "amount": str(amount),
         "description": move.description,
         "category": move.category,

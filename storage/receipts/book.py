@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from ...engine.draft import transactions_of
+from ...engine.draft import each_transaction
 from ...engine.engine import Engine
 from ...engine.limits import SEARCH_STEP_MAX
 from ...engine.ports import StorageUnusable, Transaction
@@ -271,6 +271,6 @@ def _movements(row: Row, wants: Callable[[Movement], bool]) -> list[Transaction]
     record = decode_unchained(row)
     return [
         transaction
-        for transaction, movement in zip(transactions_of(record), record.body.movements, strict=True)
+        for transaction, movement in zip(each_transaction(record), record.body.movements, strict=True)
         if wants(movement)
     ]
