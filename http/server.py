@@ -9,10 +9,11 @@ import logging
 import math
 import re
 import secrets
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 from aiohttp import web
@@ -90,6 +91,24 @@ class _Connection(web.RequestHandler):
         return manager.unreadable(status, exc)
 
 
+class _InlineLoop:
+    """The event loop as a connection sees it before Python 3.12: its requests are handled in its own task.
+
+    aiohttp starts a task for each request, from 3.12 on eagerly; before, each costs two more turns of the loop, 5 of a transfer's 70 microseconds.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def __getattr__(self, name: str) -> Any:
+        value = self.__dict__[name] = getattr(self._loop, name)  # found at once the next time
+        return value
+
+    def create_task(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
+        """What is awaited in place of the task: the work itself where it is a request's, a task where it is the connection's."""
+        return work if getattr(work, "__name__", "") == "_handle_request" else self._loop.create_task(work)
+
+
 class _Connections(web.Server):
     """All connections of a server."""
 
@@ -97,9 +116,11 @@ class _Connections(web.Server):
         super().__init__(server.serve, **options)
         self._server = server
         self._options = options
+        loop = self._loop if sys.version_info >= (3, 12) else _InlineLoop(self._loop)
+        self._connection_loop = cast(asyncio.AbstractEventLoop, loop)
 
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._loop, **self._options)
+        return _Connection(self, loop=self._connection_loop, **self._options)
 
     def unreadable(self, status: int, exc: BaseException | None) -> web.Response:
         """The answer to a request that could not be read."""

@@ -1,11 +1,17 @@
 """Answers: the engine's objects in the native API's form."""
 
+from typing import Final
+
+import msgspec
+
 from ...engine.ledger import Ledger, User
 from ...engine.ports import HistoryEntry, Transaction
 from ...engine.wallet import Asset, Wallet
 from ..instants import rfc3339
 from ..sight import entries_shown
 from .wire import AssetAnswer, EntryAnswer, LegAnswer, TransactionAnswer, TransferAnswer, UserAnswer, WalletAnswer
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def user_answer(user: User, dry_run: bool = False) -> UserAnswer:
@@ -62,6 +68,31 @@ def is_transfer(ledger: Ledger, transaction: Transaction) -> bool:
     """Whether a transaction has exactly two legs, of one asset."""
     entries = transaction.entries
     return len(entries) == 2 and ledger.wallet_at(entries[0].wallet).asset is ledger.wallet_at(entries[1].wallet).asset
+
+
+def transfer_json(ledger: Ledger, transaction: Transaction, dry_run: bool = False, reader: int | None = None) -> bytes:
+    """`transfer_answer` as JSON. Written in one piece where nothing has to be escaped, which halves what it costs; a test holds both to the same bytes."""
+    if (
+        dry_run
+        or reader is not None
+        or transaction.metadata is not None
+        or not (transaction.description is transaction.category is transaction.reference is None)
+    ):
+        return _encode(transfer_answer(ledger, transaction, dry_run, reader))
+    debit, credit = transaction.entries
+    if debit.amount > 0:
+        debit, credit = credit, debit
+    source, destination = ledger.wallet_at(debit.wallet), ledger.wallet_at(credit.wallet)
+    amount, asset, number = credit.amount, source.asset, transaction.id
+    money = f'"asset":"{asset.code}","scale":{asset.scale}'
+    return (
+        f'{{"id":"tfr_{number}","transaction_id":"txn_{number}","source":"{source.id}","destination":"{destination.id}",'
+        f'"amount":"{amount}",{money},"legs":['
+        f'{{"wallet_id":"{source.id}","amount":"-{amount}",{money},"balance_after":"{debit.balance_after}","entry_id":"ent_{debit.id}"}},'
+        f'{{"wallet_id":"{destination.id}","amount":"{amount}",{money},"balance_after":"{credit.balance_after}","entry_id":"ent_{credit.id}"}}'
+        f'],"status":"completed","type":"{transaction.type}","description":null,"category":null,"reference":null,"metadata":null,'
+        f'"sequence":{transaction.seq},"created_at":"{rfc3339(transaction.at)}"}}'
+    ).encode()
 
 
 def transfer_answer(

@@ -22,7 +22,7 @@ from ..idempotency import given
 from ..problem import HttpFault, problem_of
 from ..routes import Routes
 from . import contracts
-from .answers import transfer_answer
+from .answers import transfer_json
 from .guards import check_move
 from .transfers import members_of, move_of
 from .wire import BatchAnswer, BatchItem, BatchRequest, TransferRequest
@@ -120,11 +120,11 @@ def _answer(call: Call, items: Iterable[Item], refused: dict[int, Refused], dry_
 
     def add(item: Transaction | Refused) -> None:
         if isinstance(item, Transaction):
-            answer = BatchItem(status, transfer_answer(ledger, item, dry_run, reader))
+            answer = b'{"status":%d,"transfer":%b}' % (status, transfer_json(ledger, item, dry_run, reader))
         else:
             problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{len(results)}", None)
-            answer = BatchItem(problem.status, problem=problem)
-        results.append(msgspec.Raw(_encode(answer)))
+            answer = _encode(BatchItem(problem.status, problem=problem))
+        results.append(msgspec.Raw(answer))
 
     for item in items:
         while len(results) in refused:

@@ -1,5 +1,6 @@
 """`/v1/transfers`: money from one wallet to another of the same asset."""
 
+import msgspec
 from aiohttp import web
 
 from ...engine.commands import Move
@@ -10,7 +11,7 @@ from ..contract import Parameter
 from ..decoding import Body
 from ..routes import Routes
 from . import contracts
-from .answers import is_transfer, transfer_answer
+from .answers import is_transfer, transfer_answer, transfer_json
 from .guards import check_move, check_sight
 from .wire import TransferAnswer, TransferRequest
 
@@ -62,8 +63,9 @@ async def create(call: Call) -> web.StreamResponse:
     key = call.idempotency_key(members_of, move)
     outcome = await call.engine.execute(move, key=key, dry_run=call.dry_run())
     reader = call.principal.user_id
-    transfer = transfer_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run, reader)
-    return call.made(transfer, outcome, f"/v1/transfers/{transfer.id}")
+    [transaction] = outcome.transactions
+    body = transfer_json(call.engine.ledger, transaction, outcome.dry_run, reader)
+    return call.made(msgspec.Raw(body), outcome, f"/v1/transfers/tfr_{transaction.id}")
 
 
 async def get(call: Call) -> web.StreamResponse:
