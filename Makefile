@@ -2,6 +2,8 @@
 #   make demo    a server with data to play with on 127.0.0.1:8000
 #   make test    all tests
 #   make check   lint, format, strict types, import rules and tests: what CI runs
+#   make simulate  the engine under a seeded scheduler, crashes and all; ARGS="--seconds 600" for how long
+#   make torture   the long forms of everything that tries to lose money, and one table; ARGS="--minutes 60"
 #   make loadtest  load on a server of its own, with a report; ARGS="--help" lists what it can do
 #   make setup   only the environment in .venv
 #   make lock    new locked dependencies from pyproject.toml and requirements/dev.in
@@ -20,7 +22,7 @@ LOCK := --quiet --no-config --generate-hashes --strip-extras --allow-unsafe \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DELETE_ON_ERROR:
-.PHONY: setup demo test lint types check loadtest lock clean
+.PHONY: setup demo test lint types check simulate torture loadtest lock clean
 
 setup: $(STAMP)
 
@@ -48,6 +50,12 @@ types: $(STAMP)
 
 # The import rules are among the tests (tests/architecture).
 check: lint types test
+
+simulate: $(STAMP)
+	$(BIN)/python -m walletd.tests.simulation $(ARGS)
+
+torture: $(STAMP)
+	$(BIN)/python -m walletd.tests.torture $(ARGS)
 
 loadtest: $(STAMP)
 	$(BIN)/python -m walletd.loadtest $(ARGS)

@@ -268,7 +268,8 @@ class Engine:
     async def _bound_record(self, digest: bytes) -> Record | None:
         seq = self._keys.find(digest)
         if seq is None and not self._keys.complete:
-            seq = await self._ask(lambda: self._queries.key(digest))
+            # What the image is asked for was pushed out long ago: it need not be folded further than that.
+            seq = await self._ask(lambda: self._queries.key(digest), self._keys.evicted_seq)
         if seq is None:
             return None
         return (await self._records(seq - 1, 1))[0]
@@ -498,14 +499,14 @@ class Engine:
         """The record that the image is as of."""
         return self._folding.folded.seq
 
-    async def _ask(self, question: Callable[[], Awaitable[T]]) -> T:
-        """The image's answer, as of at least what is durable now. An image that cannot be read is made anew, and asked again."""
-        await self._folding.through(self.ledger.seq)
+    async def _ask(self, question: Callable[[], Awaitable[T]], seq: int | None = None) -> T:
+        """The image's answer, as of at least record `seq`, or what is durable now. An image that cannot be read is made anew, and asked again."""
+        await self._folding.through(self.ledger.seq if seq is None else seq)
         try:
             return await question()
         except StorageUnusable as error:
             self._folding.distrust(error)
-        await self._folding.through(self.ledger.seq)
+        await self._folding.through(self.ledger.seq if seq is None else seq)
         return await question()
 
     async def transaction(self, number: int) -> Transaction:

@@ -53,6 +53,8 @@ class KeyIndex:
         self._marks: deque[tuple[int, int]] = deque()  # (seq, at): keys with a lower seq are at most as young as `at`
         self._evicted_at = -IDEMPOTENCY_KEY_LIFE_US
         self._now = 0
+        self.evicted_seq = 0
+        """The latest record whose key was pushed out alive: every later key is here."""
 
     def __len__(self) -> int:
         return len(self._seqs)
@@ -76,6 +78,7 @@ class KeyIndex:
             self._marks.append((seq, at))
         self.expire(at)
         while len(self._order) > self._keys_max:
+            self.evicted_seq = self._seqs[self._order[0]]
             self._forget_oldest()
             self._evicted_at = at
 

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from walletd.engine import Batch, CreateUser, EngineOptions, Holding, RefusalCode, transfer
+from walletd.engine import Batch, CreateUser, EngineOptions, Holding, MemoryImage, RefusalCode, transfer
 from walletd.engine.limits import IDEMPOTENCY_KEY_LIFE_US
+from walletd.engine.ports import Head
 from walletd.tests.builders import Fate, World, code_of, keyed, quiet
 
 
@@ -226,6 +227,35 @@ async def test_a_key_beyond_memorys_bound_is_found_through_the_image() -> None:
         assert world.posted(ann, bob) == [95, 5]
         await world.restart()
         assert (await world.engine.execute(transfer(ann, bob, 1), key=keyed("0"))).replayed
+
+
+class LaggingImage(MemoryImage):
+    """An image that folds no further than `limit`."""
+
+    limit = 2**62
+
+    async def fold(self, through: int) -> Head:
+        """See Image."""
+        return await super().fold(min(through, self.limit))
+
+
+async def test_a_new_key_beyond_memorys_bound_waits_only_for_the_fold_of_what_was_pushed_out() -> None:
+    async with World(options=EngineOptions(keys_in_memory_max=1)) as world:
+        image = LaggingImage(world.store)
+        await world.restart(image)
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet()
+        for number in range(3):
+            await world.engine.execute(transfer(ann, bob, 1), key=keyed(str(number)))
+        await world.engine.transaction(1)  # the image has them all
+        image.limit = world.ledger.seq
+
+        await world.engine.execute(transfer(ann, bob, 1))
+        outcome = await world.engine.execute(transfer(ann, bob, 1), key=keyed("new"))
+
+        assert not outcome.replayed
+        assert world.engine.folded_seq < world.ledger.seq
+        image.limit = 2**62
 
 
 async def test_concurrent_duplicates_of_a_key_beyond_memorys_bound_have_one_effect() -> None:
