@@ -9,9 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 
-from . import compare, startup
+from . import compare, goals, services, startup, targets
 from .client import Unanswered
 from .dialects import DIALECTS
 from .peers.postgres import Unavailable
@@ -19,8 +20,6 @@ from .processes import NotStarted
 from .runs import Plan, RunFailed
 from .session import NotLoopback, Options, checked_address, perform
 from .workloads import WORKLOADS
-
-_COMMANDS = ("run", "compare", "startup")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     act: Callable[[argparse.ArgumentParser, argparse.Namespace, Console], bool] = parsed.act
     try:
         return 0 if act(parser, parsed, _console()) else 1
-    except (NotLoopback, NotStarted, RunFailed, Unanswered, Unavailable, OSError) as error:
+    except (goals.NoPlace, NotLoopback, NotStarted, RunFailed, Unanswered, Unavailable, OSError) as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -64,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
             "startup", help="Measure a start with many wallets and a tail to replay.", allow_abbrev=False
         )
     )
+    _add_targets(
+        commands.add_parser(
+            "targets", help="Measure every target in one go, and write their table.", allow_abbrev=False
+        )
+    )
     return parser
 
 
@@ -79,8 +83,8 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-remote", action="store_true", help="Accept a URL of another machine.")
     parser.add_argument("--dialect", choices=sorted(DIALECTS), default="v1", help="The API that the load uses.")
     parser.add_argument(
-        "--setup", choices=("v1", "a", "existing"),
-        help="How wallets are made: over /v1, over dialect A, or the users 1 to --wallets exist with equal balances. Default: the load's API.",
+        "--setup", choices=("v1", "digital-wallet", "existing"),
+        help="How wallets are made: over /v1, over the digital wallet API, or the users 1 to --wallets exist with equal balances. Default: /v1 for a server that is started here, else the load's API.",
     )  # fmt: skip
     parser.add_argument(
         "--rate", type=_number(0), default=0.0, help="Open loop at this many requests a second; 0 is a closed loop."
@@ -102,13 +106,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(act=_compare)
     parser.add_argument(
-        "--targets", default=",".join(compare.TARGETS), help=f"Parted by commas, of {', '.join(compare.TARGETS)}."
+        "--services", default=",".join(services.SERVICES), help=f"Parted by commas, of {', '.join(services.SERVICES)}."
     )
     parser.add_argument("--workload", default="random,treasury,batch", metavar="NAMES", help="Parted by commas.")
     parser.add_argument(
         "--rounds", type=_whole(1, 100), default=3, help="Rounds, in alternating order; medians are taken."
     )
-    parser.add_argument("--dialect", choices=sorted(DIALECTS), default="a", help="The API of single transfers.")
+    parser.add_argument(
+        "--dialect", choices=sorted(DIALECTS), default="digital-wallet", help="The API of single transfers."
+    )
     _add_load(parser)
     _add_place(parser)
 
@@ -120,6 +126,51 @@ def _add_startup(parser: argparse.ArgumentParser) -> None:
         "--tail", type=_whole(0, 100_000_000), default=100_000, help="Records that the image is behind at the start."
     )
     parser.add_argument("--image", default="ledger.db", help="The image's file in the data folder.")
+    _add_place(parser)
+
+
+def _add_targets(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(act=_targets)
+    parser.add_argument("--quick", action="store_true", help="Everything in small, to see that it works.")
+    parser.add_argument(
+        "--only",
+        default=",".join(targets.PARTS),
+        metavar="PARTS",
+        help=f"Parted by commas, of {', '.join(targets.PARTS)}.",
+    )
+    parser.add_argument("--rounds", type=_whole(1, 100), help=f"Default: {targets.FULL.rounds}.")
+    parser.add_argument("--wallets", type=_whole(2, 100_000_000), help=f"Default: {targets.FULL.wallets:,}.")
+    parser.add_argument(
+        "--duration",
+        type=_number(1, 3_600),
+        help=f"Measured seconds of each run. Default: {targets.FULL.duration_s:g}.",
+    )
+    parser.add_argument(
+        "--large-wallets", type=_whole(2, 100_000_000),
+        help=f"Wallets of the start, the stalls and the history. Default: {targets.FULL.large_wallets:,}.",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tail", type=_whole(0, 100_000_000), help=f"Records to replay at the start. Default: {targets.FULL.tail:,}."
+    )
+    parser.add_argument(
+        "--entries",
+        type=_whole(1_000, 100_000_000),
+        help=f"Entries of the long history. Default: {targets.FULL.entries:,}.",
+    )
+    parser.add_argument(
+        "--stall",
+        type=_number(2, 3_600),
+        help=f"Seconds in which stalls are looked for. Default: {targets.FULL.stall_s:g}.",
+    )
+    parser.add_argument("--connections", type=_whole(1, 10_000), default=64)
+    parser.add_argument("--processes", type=_whole(1, 64), default=1, help="Processes that send the load.")
+    parser.add_argument("--seed", type=_whole(0), default=1)
+    parser.add_argument(
+        "--table",
+        type=Path,
+        metavar="FILE",
+        help=f"A file to write the table to, between {goals.BEGIN} and {goals.END}.",
+    )
     _add_place(parser)
 
 
@@ -144,8 +195,8 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace, console: Co
         _check_url(parser, given.url)
         checked_address(given.url, allow_remote=given.allow_remote)
     workloads = _workloads(parser, given.workload)
-    if given.dialect == "a" and any(WORKLOADS[name].is_batch for name in workloads):
-        parser.error("dialect A has no batches")
+    if given.dialect == "digital-wallet" and any(WORKLOADS[name].is_batch for name in workloads):
+        parser.error("the digital wallet API has no batches")
     options = Options(
         workloads=workloads, plan=_plan(given, rate=given.rate, read_share=given.read_share), url=given.url,
         allow_remote=given.allow_remote, dialect=given.dialect, setup=given.setup, wallets=given.wallets, audit=given.audit,
@@ -155,15 +206,14 @@ def _run(parser: argparse.ArgumentParser, given: argparse.Namespace, console: Co
 
 
 def _compare(parser: argparse.ArgumentParser, given: argparse.Namespace, console: Console) -> bool:
-    targets = tuple(given.targets.split(","))
-    if unknown := set(targets) - set(compare.TARGETS):
-        parser.error(f"unknown targets: {', '.join(sorted(unknown))}")
+    chosen = tuple(given.services.split(","))
+    if unknown := set(chosen) - set(services.SERVICES):
+        parser.error(f"unknown services: {', '.join(sorted(unknown))}")
     options = compare.Options(
-        targets=targets, workloads=_workloads(parser, given.workload), rounds=given.rounds, plan=_plan(given),
+        services=chosen, workloads=_workloads(parser, given.workload), rounds=given.rounds, plan=_plan(given),
         dialect=given.dialect, wallets=given.wallets, folder=given.folder, results=given.results,
     )  # fmt: skip
-    compare.perform(options, console)
-    return True
+    return compare.perform(options, console)
 
 
 def _startup(parser: argparse.ArgumentParser, given: argparse.Namespace, console: Console) -> bool:
@@ -171,6 +221,25 @@ def _startup(parser: argparse.ArgumentParser, given: argparse.Namespace, console
         parser.error("--image must be a file's name")
     startup.perform(startup.Options(given.wallets, given.tail, given.image, given.folder, given.results), console)
     return True
+
+
+def _targets(parser: argparse.ArgumentParser, given: argparse.Namespace, console: Console) -> bool:
+    parts = frozenset(given.only.split(","))
+    if unknown := parts - set(targets.PARTS):
+        parser.error(f"unknown parts: {', '.join(sorted(unknown))}")
+    asked = {
+        "rounds": given.rounds, "wallets": given.wallets, "duration_s": given.duration, "large_wallets": given.large_wallets,
+        "tail": given.tail, "entries": given.entries, "stall_s": given.stall,
+    }  # fmt: skip
+    sizes = msgspec.structs.replace(
+        targets.QUICK if given.quick else targets.FULL,
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+    options = targets.Options(
+        parts=parts, sizes=sizes, connections=given.connections, processes=min(given.processes, given.connections), seed=given.seed,
+        folder=given.folder, results=given.results, table=given.table,
+    )  # fmt: skip
+    return targets.perform(options, console)
 
 
 def _plan(given: argparse.Namespace, *, rate: float = 0.0, read_share: float = 0.5) -> Plan:

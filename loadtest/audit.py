@@ -13,11 +13,11 @@ import msgspec
 
 from .answers import Answer
 from .client import Client, content_of
-from .dialects import DIALECTS, TREASURY, Dialect
+from .dialects import DIALECTS, TREASURY, Dialect, DigitalWallet, signed_minor
 from .population import Population
 from .recording import Kept, Recorded
 from .requests import with_key
-from .workloads import BATCH_SIZE, Kind, Script, deltas
+from .workloads import BATCH_SIZE, Kind, Move, Script, deltas
 
 FINDINGS_MAX: Final = 20
 HISTORIES: Final = 50
@@ -42,6 +42,12 @@ class Expected(msgspec.Struct):
                     self.changes[source] -= amount * count
                     self.changes[destination] += amount * count
             self.is_exact = self.is_exact and one.unknown == 0
+
+    def move(self, moves: Iterable[Move]) -> None:
+        """Count what was moved outside of runs."""
+        for source, destination, amount in moves:
+            self.changes[source] -= amount
+            self.changes[destination] += amount
 
 
 class Report(msgspec.Struct):
@@ -70,18 +76,20 @@ class Report(msgspec.Struct):
 
 class Audit:
     """One audit of one population after a run. `wallets_max` bounds the walks over all wallets; above it, wallets are sampled.
-    `reads_max` bounds the acknowledged transfers that are read again.
+    `reads_max` bounds the acknowledged transfers that are read again, `replays_max` the keys that are sent again.
     """
 
     def __init__(
-        self, client: Client, population: Population, expected: Expected, *, wallets_max: int, reads_max: int, seed: int
-    ) -> None:
+        self, client: Client, population: Population, expected: Expected, *, wallets_max: int, reads_max: int, seed: int,
+        replays_max: int = REPLAYS,
+    ) -> None:  # fmt: skip
         self._client = client
         self._population = population
         self._dialect: Dialect = DIALECTS[population.dialect]()
         self._expected = expected
         self._wallets_max = wallets_max
         self._reads_max = reads_max
+        self._replays_max = replays_max
         self._rng = random.Random(seed)
         self.report = Report()
 
@@ -92,7 +100,7 @@ class Audit:
         await self._balances()
         if self._population.dialect == "v1":
             await self._conserved()
-            await self._histories()
+        await self._histories()
         for script, one in zip(scripts, recorded, strict=True):
             await self._readable(script, one.kept)
             await self._replayed(script, one.kept)
@@ -168,9 +176,14 @@ class Audit:
     async def _histories(self) -> None:
         """Sampled wallets: the entries sum to the balance, and each balance follows from the one before."""
         touched = sorted(wallet for wallet, change in self._expected.changes.items() if change)
+        if self._population.dialect != "v1":
+            touched = [
+                wallet for wallet in touched if wallet != TREASURY
+            ]  # of which the digital wallet API tells nothing
         chosen = self._rng.sample(touched, min(HISTORIES, len(touched)))
         for actor in chosen:
-            await self._history(self._population.id_of(actor))
+            wallet = self._population.id_of(actor)
+            await (self._history(wallet) if self._population.dialect == "v1" else self._transactions(wallet))
         self.report.count("histories", len(chosen))
 
     async def _history(self, wallet: str) -> None:
@@ -195,6 +208,25 @@ class Audit:
         self.report.count("entries", seen)
         if cursor is None and after != 0:
             self.report.finding(f"the entries of wallet {wallet} sum to {balance - after}, and it holds {balance}")
+
+    async def _transactions(self, user: str) -> None:
+        """As `_history`, over the digital wallet API, whose transactions have no balances beside them."""
+        address = self._client.address
+        (answer,) = await self._client.all([self._dialect.balance(address, user)])
+        balance = self._dialect.balance_in(content_of(answer, 200, "a balance"))
+        total, seen, number = 0, 0, 1
+        while True:
+            page = await self._client.read(f"/transactions/{user}?limit={PAGE}&page={number}")
+            total += sum(map(signed_minor, page["transactions"]))
+            seen += len(page["transactions"])
+            number += 1
+            if seen >= min(page["total"], ENTRIES_MAX) or not page["transactions"]:
+                break
+        self.report.count("entries", seen)
+        if seen < page["total"] <= ENTRIES_MAX:
+            self.report.finding(f"user {user} has {page['total']} transactions, and the pages show {seen}")
+        elif seen >= page["total"] and total != balance:
+            self.report.finding(f"the transactions of user {user} sum to {total}, and its wallet holds {balance}")
 
     # ------------------------------------------------------------------------------------------------- acknowledged
 
@@ -232,14 +264,16 @@ class Audit:
     ) -> tuple[str, tuple[str | None, str, int], bool]:
         source, destination, amount = move
         is_credit = source == TREASURY
-        member = "transaction_id" if is_credit and self._dialect.name == "a" else self._dialect.movement_id
+        member = (
+            "transaction_id" if is_credit and self._dialect.name == DigitalWallet.name else self._dialect.movement_id
+        )
         giver = None if is_credit else self._population.id_of(source)
         return str(content[member]), (giver, self._population.id_of(destination), amount), is_credit
 
     async def _replayed(self, script: Script, kept: list[Kept]) -> None:
         """Sending a sample of the keys again moves nothing, and gives the first answer."""
         keyed = [one for one in kept if one.key is not None]
-        chosen = self._rng.sample(keyed, min(REPLAYS, len(keyed)))
+        chosen = self._rng.sample(keyed, min(self._replays_max, len(keyed)))
         repeated = [with_key(script.requests[one.place], one.key or "") for one in chosen]
         for one, answer in zip(chosen, await self._client.all(repeated), strict=True):
             if answer.header("Idempotency-Replayed") != "true" or answer.body != one.body:

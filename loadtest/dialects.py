@@ -1,7 +1,7 @@
-"""The APIs that the load can be put on: walletd's own /v1, and dialect A, which other wallet services speak as well.
+"""The APIs that the load can be put on: walletd's own /v1, and the digital wallet API, which other wallet services speak as well.
 
 A dialect encodes requests and reads what the audit needs from answers. Amounts inside the load test are minor units;
-dialect A's are decimals of a currency with two digits.
+those of the digital wallet API are decimals of a currency with two digits.
 """
 
 import secrets
@@ -99,10 +99,10 @@ class V1:
         return None if is_credit else content["source"], content["destination"], int(content["amount"])
 
 
-class DialectA:
+class DigitalWallet:
     """The digital wallet API: users by integer, amounts as decimals."""
 
-    name = "a"
+    name = "digital-wallet"
     movement_id = "transfer_id"
 
     def open(self, address: Address, index: int) -> bytes:
@@ -120,8 +120,8 @@ class DialectA:
         return post(address, f"/wallet/{destination}/add-money", {"amount": amount_minor / 100})
 
     def batch(self, address: Address, transfers: list[tuple[str, str, int]]) -> bytes:
-        """Dialect A has no batches."""
-        raise ValueError("dialect A has no batches")
+        """The digital wallet API has no batches."""
+        raise ValueError("the digital wallet API has no batches")
 
     def balance(self, address: Address, wallet: str) -> bytes:
         """See Dialect."""
@@ -146,9 +146,15 @@ class DialectA:
         return str(content["sender_user_id"]), str(content["recipient_user_id"]), _minor(content["amount"])
 
 
+def signed_minor(transaction: dict[str, Any]) -> int:
+    """What a transaction of the digital wallet API adds to its user's balance, in minor units."""
+    amount = _minor(transaction["amount"])
+    return -amount if transaction["transaction_type"] in ("TRANSFER_OUT", "DEBIT") else amount
+
+
 def _minor(amount: Any) -> int:
-    """An amount of dialect A in minor units; its numbers have two decimals, so text gives the digits back."""
+    """An amount of the digital wallet API in minor units; its numbers have two decimals, so text gives the digits back."""
     return int(Decimal(str(amount)).quantize(HUNDREDTH).scaleb(2))
 
 
-DIALECTS: Final[dict[str, type[V1] | type[DialectA]]] = {"v1": V1, "a": DialectA}
+DIALECTS: Final[dict[str, type[V1] | type[DigitalWallet]]] = {"v1": V1, "digital-wallet": DigitalWallet}

@@ -74,7 +74,8 @@ class Driver:
         *,
         lanes: int,
         rate: float,
-        disconnects: bool,
+        has_keys: bool = False,
+        disconnects: bool = False,
         seed: int,
     ) -> None:
         self._address = address
@@ -83,6 +84,7 @@ class Driver:
         self._lanes = [Lane(self) for _ in range(lanes)]
         self._end = 0
         self._rate = rate
+        self._has_keys = has_keys
         self._disconnects = disconnects
         self._rng = random.Random(seed)
         self._key_prefix = f"{self._rng.getrandbits(64):016x}"
@@ -176,7 +178,7 @@ class Driver:
         if self._recorder.start <= due < self._recorder.end:
             self._recorder.out.offered += 1
         request = self._script.requests[place]
-        if self._disconnects:
+        if self._has_keys:
             self._keys += 1
             lane.key = f"{self._key_prefix}-{self._keys}"
             request = with_key(request, lane.key)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sqlite3
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,  # of this interpreter, which is also a server's that is started here
     }
 
 

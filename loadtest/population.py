@@ -4,7 +4,8 @@ Opening goes over the API with many connections, funding in batches. A Populatio
 and audited against, so it says exactly what each wallet held before the first request of the load.
 """
 
-from collections.abc import Callable, Iterator
+import secrets
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -15,7 +16,9 @@ from .dialects import TREASURY, V1, Dialect
 from .requests import post
 
 CONNECTIONS: Final = 256
-FUNDING_BATCH: Final = 100
+REGISTRATIONS: Final = 4
+FUNDING_BATCH: Final = 1000
+PAGE: Final = 100
 
 Progress = Callable[[str, int, int], None]
 
@@ -37,26 +40,55 @@ class Population(msgspec.Struct, frozen=True):
         return self.treasury
 
 
-class _Identified(msgspec.Struct):
-    id: int | str
+class _Opened(msgspec.Struct, rename="camel"):
+    wallet_id: str
 
 
-_identified: Final = msgspec.json.Decoder(_Identified)
+_opened: Final = msgspec.json.Decoder(_Opened)
 
 
-async def open_v1(
-    client: Client, wallets: int, asset: str, funding_minor: int, progress: Progress
-) -> tuple[list[str], list[str]]:
-    """Open `wallets` users with a wallet each over /v1, and fund them. The ids of the wallets and of the users. Raises Unanswered."""
-    users = await _made(
-        client, "opening users", (post(client.address, "/v1/users", {}) for _ in range(wallets)), wallets, progress
-    )
-    asked = (post(client.address, "/v1/wallets", {"user_id": user, "asset": asset}) for user in users)
-    opened = [str(wallet) for wallet in await _made(client, "opening wallets", asked, wallets, progress)]
+async def open_wallets(client: Client, wallets: int, asset: str, funding_minor: int, progress: Progress) -> list[str]:
+    """Open `wallets` users with a wallet each, one request for both, and fund them in batches. The wallets' ids. Raises Unanswered.
+
+    A user that the service knows by another service's id comes with its wallet, in the default asset, which `asset` must be.
+    """
+    mark = secrets.token_hex(3)
+    ids = [""] * wallets
+    done = 0
+
+    def take(index: int, answer: Answer) -> None:
+        nonlocal done
+        if answer.status not in (201, 409):  # 409: a connection broke, and the first attempt had been done
+            raise Unanswered(f"opening wallets: {answer.status} {answer.body[:300]!r}")
+        ids[index] = _opened.decode(answer.body).wallet_id
+        done += 1
+        if done % 1000 == 0 or done == wallets:
+            progress("opening wallets", done, wallets)
+
+    asked = (post(client.address, "/wallet/create", {"userId": f"{mark}-{index}"}) for index in range(wallets))
+    await client.each(asked, take)
+    first = await client.read(f"/v1/wallets/{ids[0]}")
+    if first["asset"] != asset:
+        raise Unanswered(f"wallets are opened in {first['asset']}, and {asset} is wanted")
     if funding_minor:
-        treasury = await treasury_of(client, asset)
-        await _fund_v1(client, treasury, opened, funding_minor, progress)
-    return opened, [str(user) for user in users]
+        await _fund(client, await treasury_of(client, asset), ids, funding_minor, progress)
+    return ids
+
+
+async def users_of(client: Client, wallets: Sequence[str], asset: str) -> list[str]:
+    """The users of wallets, in the same order. Raises Unanswered."""
+    users = dict.fromkeys(wallets, "")
+    cursor = None
+    while True:
+        mark = f"&cursor={cursor}" if cursor else ""
+        page = await client.read(f"/v1/wallets?asset={asset}&limit={PAGE}{mark}")
+        users.update((wallet["id"], str(wallet["user_id"])) for wallet in page["data"] if wallet["id"] in users)
+        cursor = page["next"]
+        if cursor is None:
+            break
+    if "" in users.values():
+        raise Unanswered("the list of wallets lacks some that were opened")
+    return list(users.values())
 
 
 async def treasury_of(client: Client, asset: str) -> str:
@@ -73,14 +105,15 @@ async def populate(
     """
     treasury = None
     if setup == "v1":
-        opened, users = await open_v1(client, wallets, asset, funding_minor, progress)
-        ids = opened if isinstance(dialect, V1) else users
+        ids = await open_wallets(client, wallets, asset, funding_minor, progress)
+        if not isinstance(dialect, V1):
+            ids = await users_of(client, ids, asset)
         treasury = await treasury_of(client, asset)
     elif setup == "existing":
         ids = [str(number) for number in range(1, wallets + 1)]
         funding_minor = await _held(client, dialect, ids)
     else:
-        ids = await _open_a(client, dialect, wallets, funding_minor, progress)
+        ids = await _open_digital(client, dialect, wallets, funding_minor, progress)
     return Population(dialect.name, asset, tuple(ids), treasury, funding_minor)
 
 
@@ -94,26 +127,7 @@ async def _held(client: Client, dialect: Dialect, ids: list[str]) -> int:
     return balances.pop()
 
 
-async def _made(
-    client: Client, what: str, requests: Iterator[bytes], total: int, progress: Progress
-) -> list[int | str]:
-    ids: list[int | str] = [0] * total
-    done = 0
-
-    def take(index: int, answer: Answer) -> None:
-        nonlocal done
-        if answer.status != 201:
-            raise Unanswered(f"{what}: {answer.status} {answer.body[:300]!r}")
-        ids[index] = _identified.decode(answer.body).id
-        done += 1
-        if done % 1000 == 0 or done == total:
-            progress(what, done, total)
-
-    await client.each(requests, take)
-    return ids
-
-
-async def _fund_v1(client: Client, treasury: str, wallets: list[str], funding_minor: int, progress: Progress) -> None:
+async def _fund(client: Client, treasury: str, wallets: list[str], funding_minor: int, progress: Progress) -> None:
     def batches() -> Iterator[bytes]:
         for start in range(0, len(wallets), FUNDING_BATCH):
             part = wallets[start : start + FUNDING_BATCH]
@@ -132,8 +146,10 @@ async def _fund_v1(client: Client, treasury: str, wallets: list[str], funding_mi
     await Client(client.address, 4).each(batches(), take)
 
 
-async def _open_a(client: Client, dialect: Dialect, wallets: int, funding_minor: int, progress: Progress) -> list[str]:
-    """Over `POST /users` and `POST /wallet/{id}/add-money`, which every service of dialect A has."""
+async def _open_digital(
+    client: Client, dialect: Dialect, wallets: int, funding_minor: int, progress: Progress
+) -> list[str]:
+    """Over `POST /users` and `POST /wallet/{id}/add-money`, which every service with a digital wallet API has."""
     ids = [""] * wallets
     done = 0
 
@@ -143,7 +159,9 @@ async def _open_a(client: Client, dialect: Dialect, wallets: int, funding_minor:
         done += 1
         progress("opening users", done, wallets)
 
-    await client.each((dialect.open(client.address, index) for index in range(wallets)), opened)
+    # Few at once: each password is hashed, which takes long on purpose, and a service may refuse to do much of it.
+    asked = (dialect.open(client.address, index) for index in range(wallets))
+    await Client(client.address, min(REGISTRATIONS, wallets)).each(asked, opened)
     if funding_minor:
         funded = 0
 

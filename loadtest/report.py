@@ -17,16 +17,16 @@ _STYLE: Final = """
 body { margin: 0 auto; max-width: 1080px; padding: 32px 24px 64px; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 19px; margin: 40px 0 4px; } h3 { font-size: 13px; font-weight: 600; margin: 0 0 4px; color: var(--soft); }
 p { margin: 4px 0 12px; color: var(--soft); } p.good { color: var(--good); } p.bad { color: var(--bad); }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(220px, 1fr)); gap: 12px; margin: 12px 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(max(150px, 22%), 1fr)); gap: 12px; margin: 12px 0; }
 .figure { background: var(--box); border-radius: 8px; padding: 10px 14px; } .figure b { display: block; font-size: 21px; font-variant-numeric: tabular-nums; } .figure span { color: var(--soft); font-size: 13px; }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(440px, 1fr)); gap: 16px; } .plot { background: var(--box); border-radius: 8px; padding: 12px; }
+.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(440px, 100%), 1fr)); gap: 16px; } .plot { background: var(--box); border-radius: 8px; padding: 12px; }
 svg { display: block; width: 100%; height: auto; } .grid { stroke: var(--rule); stroke-width: 1; } .axis { stroke: var(--soft); } .label { fill: var(--soft); font-size: 12px; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .series0 { stroke: var(--one); } .series1 { stroke: var(--two); } .series2 { stroke: var(--three); } .series3 { stroke: var(--four); } .bar { fill: var(--one); }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; } th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--rule); } th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; } th, td { text-align: right; padding: 6px 10px; border-bottom: 1px solid var(--rule); } th { color: var(--soft); font-weight: 600; } th:first-child, td:first-child, table.told td { text-align: left; } table.told td { vertical-align: top; }
 .scroll { overflow-x: auto; }
 """
 
-_SHARES: Final = (0.0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
+_SHARES: Final = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 
 def write(path: Path, surroundings: dict[str, Any], runs: list[tuple[Measured, Report | None]]) -> None:
@@ -46,7 +46,7 @@ def page(surroundings: dict[str, Any], runs: list[tuple[Measured, Report | None]
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Load test</title>'
         f"<style>{_STYLE}</style></head><body><h1>Load test</h1>"
         f"<p>{escape(str(surroundings.get('at', '')))}</p>{overview}{sections}"
-        f'<h2>Taken on</h2><div class="scroll"><table>{told}</table></div></body></html>\n'
+        f'<h2>Taken on</h2><div class="scroll"><table class="told">{told}</table></div></body></html>\n'
     )
 
 
@@ -54,7 +54,7 @@ def _overview(runs: list[tuple[Measured, Report | None]]) -> str:
     rows = "".join(
         f"<tr><td>{escape(measured.plan.title)}</td><td>{measured.rate:,.0f}</td>"
         + "".join(f"<td>{_main_latency(measured).get(name, 0):,.2f}</td>" for name in ("p50", "p99", "p99.9", "max"))
-        + f"<td>{measured.stall_ms:,.0f}</td><td>{describe_audit(audit)}</td></tr>"
+        + f"<td>{measured.stall_ms:,.0f}</td><td>{_state(audit)}</td></tr>"
         for measured, audit in runs
     )
     head = "".join(
@@ -70,12 +70,13 @@ def _main_latency(measured: Measured) -> dict[str, float]:
 
 def _section(measured: Measured, audit: Report | None) -> str:
     latency = _main_latency(measured)
+    of_kind = f", {next(iter(measured.latency))}" if len(measured.latency) > 1 else ""
     figures = [
         (
             f"{measured.rate:,.0f}",
             "transfers and reads a second" if measured.plan.workload == "mixed" else "transfers a second",
         ),
-        *((f"{latency.get(name, 0):,.2f} ms", f"{name} latency") for name in ("p50", "p99", "p99.9", "max")),
+        *((f"{latency.get(name, 0):,.2f} ms", f"{name} latency{of_kind}") for name in ("p50", "p99", "p99.9", "max")),
         (f"{measured.stall_ms:,.1f} ms", "longest stall"),
         (cores(measured.server.total if measured.server else None), "cores, service"),
         (cores(max(measured.client_cores) if measured.client_cores else None), "cores, busiest load process"),
@@ -92,9 +93,30 @@ def _section(measured: Measured, audit: Report | None) -> str:
     findings = "".join(f'<p class="bad">{escape(text)}</p>' for text in (audit.findings if audit else []))
     return (
         f"<h2>{escape(measured.plan.title)}</h2><p>{escape(counted(measured))}</p>"
-        f'<div class="figures">{boxes}</div><p>{escape(measured.verdict.capitalize())}.</p>'
-        f'<div class="plots">{figures_html}</div><p{state}>Audit: {escape(describe_audit(audit))}.</p>{findings}'
+        f'<div class="figures">{boxes}</div><p>{escape(measured.verdict[:1].upper() + measured.verdict[1:])}.</p>'
+        f'{_kinds(measured)}<div class="plots">{figures_html}</div><p{state}>Audit: {escape(describe_audit(audit))}.</p>{findings}'
     )
+
+
+def _kinds(measured: Measured) -> str:
+    """The latencies of each kind of request, where there are several."""
+    if len(measured.latency) < 2:
+        return ""
+    names = ("p50", "p90", "p99", "p99.9", "max", "mean", "count")
+    head = "".join(f"<th>{name}</th>" for name in ("latency, ms", *names))
+    rows = "".join(
+        f"<tr><td>{escape(kind)}</td>"
+        + "".join(f"<td>{figures[name]:,.{0 if name == 'count' else 2}f}</td>" for name in names)
+        + "</tr>"
+        for kind, figures in measured.latency.items()
+    )
+    return f'<div class="scroll"><table><tr>{head}</tr>{rows}</table></div><p></p>'
+
+
+def _state(audit: Report | None) -> str:
+    if audit is None:
+        return "not done"
+    return "all fits" if audit.is_clean else f"{audit.found:,} findings"
 
 
 def _time_axis(measured: Measured) -> plots.Axis:

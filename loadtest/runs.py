@@ -29,6 +29,14 @@ K = TypeVar("K", int, str)
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 BATCH_CONNECTIONS: Final = 8
 
+FASTEST: Final = 50_000
+"""Requests a second that no service answers to one process."""
+
+PLACES_MIN: Final = 1_000
+
+KEPT_BATCH: Final = 50
+"""For so many single answers one batch's is kept."""
+
 OTHERS_CORES: Final = 0.4
 """What other programs may use of the machine before a run says so."""
 
@@ -66,6 +74,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         loop = f"open loop at {self.rate:,.0f}/s" if self.rate else "closed loop"
         return f"{WORKLOADS[self.workload].title}, {loop}, {self.lanes} connections"
 
+    @property
+    def places(self) -> int:
+        """Requests in each process's script: no more than it can come to send."""
+        sent = (self.rate or FASTEST) * (self.warmup_s + self.duration_s)
+        return min(self.script_length, max(PLACES_MIN, int(sent)))
+
+    @property
+    def keep_requests(self) -> int:
+        """Answers that each process keeps for the audit; a batch's answer holds many movements."""
+        return max(2, self.keep // self.processes // (KEPT_BATCH if WORKLOADS[self.workload].is_batch else 1))
+
 
 class Measured(msgspec.Struct):
     """A run's measurement. Latencies are milliseconds, rates are transfers (or reads) a second, cores are averages."""
@@ -95,6 +114,8 @@ class Measured(msgspec.Struct):
     verdict: str
     histograms: dict[Kind, Histogram]
     recorded: list[Recorded]
+    others_cores: float | None = None
+    """What other programs used of the machine meanwhile."""
 
     def figures(self) -> dict[str, Any]:
         """What goes into the results file: everything but the raw records."""
@@ -139,7 +160,7 @@ def jobs(address: Address, population: Population, plan: Plan) -> list[Job]:
         Job(
             address=address, population=population, workload=plan.workload, connections=share,
             rate=plan.rate * share / plan.lanes, warmup_s=plan.warmup_s, duration_s=plan.duration_s, drain_s=plan.drain_s,
-            seed=plan.seed * 1_000 + index, read_share=plan.read_share, script_length=plan.script_length, keep_max=max(2, plan.keep // plan.processes),
+            seed=plan.seed * 1_000 + index, read_share=plan.read_share, script_length=plan.places, keep_max=plan.keep_requests,
         )
         for index, share in enumerate(shares) if share
     ]  # fmt: skip
@@ -283,9 +304,16 @@ def measured(plan: Plan, recorded: list[Recorded], start: int, end: int, before:
         client_cores=clients if len(clients) == len(uses) else None,
         server=server,
         machine_idle_cores=idle,
-        verdict=verdict(clients if len(clients) == len(uses) else None, server, idle, is_open=plan.rate > 0),
+        verdict=verdict(
+            clients if len(clients) == len(uses) else None,
+            server,
+            idle,
+            sum(by_second) / seconds / size,
+            is_open=plan.rate > 0,
+        ),
         histograms=histograms,
         recorded=recorded,
+        others_cores=others_cores(clients if len(clients) == len(uses) else None, server, idle),
     )
 
 
@@ -295,20 +323,34 @@ def latency_of(histogram: Histogram) -> dict[str, float]:
     return {**figures, "max": histogram.highest / 1000, "mean": histogram.mean / 1000, "count": float(histogram.count)}
 
 
-def verdict(clients: list[float] | None, server: CpuUse | None, idle: float | None, *, is_open: bool) -> str:
-    """What limited the run, as far as processor time tells."""
+def verdict(
+    clients: list[float] | None, server: CpuUse | None, idle: float | None, requests_per_s: float, *, is_open: bool
+) -> str:
+    """What limited the run, and the processor time that tells."""
     if clients is None or server is None:
         return "processor time is unknown here, so nothing shows that the service was the limit"
-    others = (os.cpu_count() or 1) - sum(clients) - server.total - (idle or 0.0)
-    if idle is not None and others > OTHERS_CORES:
-        return f"other programs and the system used {others:.2f} cores meanwhile: the figures are lower than this machine's"
+    each = 1e6 / requests_per_s if requests_per_s else 0.0
+    seen = (
+        f"a request cost the service {server.total * each:,.0f} µs of processor time and the load test {sum(clients) * each:,.0f}; "
+        f"the service's busiest thread had {server.busiest_thread:.2f} of a core, the busiest load process {max(clients):.2f}"
+    )
+    others = others_cores(clients, server, idle)
+    if others is not None and others > OTHERS_CORES:
+        return f"other programs and the system used {others:.2f} cores meanwhile: the figures are lower than this machine's; {seen}"
     if max(clients) > BUSY_CORE:
-        return "a process of the load test was busy: it may have been the limit; use more processes"
+        return f"a process of the load test was busy: it may have been the limit; use more processes; {seen}"
     if is_open:
-        return "the load test had time to spare: latencies are the service's"
+        return f"the load test had time to spare, so latencies are the service's: {seen}"
     if server.total >= BUSY_CORE:
-        return "the load test waited for the service: the service was the limit"
-    return "neither was busy: more connections, or a faster disk, would show more"
+        return f"the load test waited for the service, so the service was the limit: {seen}"
+    return f"neither was busy, so more connections, or a faster disk, would show more: {seen}"
+
+
+def others_cores(clients: list[float] | None, server: CpuUse | None, idle: float | None) -> float | None:
+    """What neither the load test nor the service used, and was not idle."""
+    if clients is None or server is None or idle is None:
+        return None
+    return max(0.0, (os.cpu_count() or 1) - sum(clients) - server.total - idle)
 
 
 def _idle_cores(before: tuple[float, float] | None, after: tuple[float, float] | None) -> float | None:

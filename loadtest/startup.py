@@ -21,16 +21,20 @@ from typing import Any, Final, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from . import machine, results, screen
+from . import machine, quiet, results, screen
 from .answers import Answer
 from .client import Client, Unanswered
 from .dialects import V1
-from .population import CONNECTIONS, open_v1
+from .population import CONNECTIONS, open_wallets
 from .processes import Started, resident_bytes, start, walletd
 from .requests import Address
 from .session import loop_run, temporary_folder
+from .workloads import AMOUNT_MAX_MINOR, Move
 
 ASSET: Final = "USD"
+DATA: Final = "data"
+"""The data folder's name in the temporary one."""
+
 FUNDING_MINOR: Final = 1_000_000
 SETTLE_S: Final = 2.0
 
@@ -57,41 +61,60 @@ class _Start(NamedTuple):
 
 def perform(options: Options, console: Console) -> dict[str, Any]:
     """Measure, print, and return the row. Raises NotStarted, Unanswered."""
+    watch = quiet.Watch.begin()
     with temporary_folder(options.folder) as folder:
-        empty_s, empty_bytes = _rest(_start(folder, "empty"))
-        wallets, build_s = _build(options, folder)
-        ready_s, idle_bytes = _rest(_start(folder, "data"))
-        aside = folder / "aside"
-        shutil.copyfile(folder / "data" / options.image, aside)
-        _tail(options, folder, wallets)
-        _put_back(folder / "data", options.image, aside)
-        log = folder / "tail.log"
-        tailed = _start(folder, "data", log)
-        code = tailed.server.stop()
-        figures = {
-            "wallets": options.wallets,
-            "tail": options.tail,
-            "build_s": build_s,
-            "ready_empty_s": empty_s,
-            "ready_s": ready_s,
-            "ready_with_tail_s": tailed.seconds,
-            "replayed_per_s": _rate(options.tail, tailed.seconds - ready_s),
-            "steps_per_s": _steps(log),
-            "resident_empty_bytes": empty_bytes,
-            "resident_bytes": idle_bytes,
-            "bytes_per_idle_wallet": (idle_bytes - empty_bytes) / options.wallets
-            if idle_bytes and empty_bytes
-            else None,
-            "stopped_with": code,
-        }
-        row = {
+        wallets, build_s = build(options.wallets, folder)
+        figures = {"build_s": build_s, **measured(options, folder, wallets)}
+        row: dict[str, Any] = {
             "at": results.now(), "commit": machine.commit(), "machine": machine.machine(), "file_system": machine.file_system(folder),
-            "startup": figures,
+            "noise": watch.end(), "startup": figures,
         }  # fmt: skip
     _print(console, figures)
+    console.print(quiet.sentence(row["noise"]), highlight=False)
     print(results.line(row))
     results.append(options.results, row)
     return row
+
+
+def measured(options: Options, folder: Path, wallets: list[str]) -> dict[str, Any]:
+    """The figures of a folder that `build` filled, whose data can be served again afterwards. Raises NotStarted, Unanswered."""
+    empty_s, empty_bytes = _rest(_start(folder, "empty"))
+    ready_s, idle_bytes = _rest(_start(folder, DATA))
+    aside = folder / "aside"
+    shutil.copyfile(folder / DATA / options.image, aside)
+    _tail(options, folder, wallets)
+    _put_back(folder / DATA, options.image, aside)
+    aside.unlink()
+    log = folder / "tail.log"
+    tailed = _start(folder, DATA, log)
+    code = tailed.server.stop()
+    difference = None if idle_bytes is None or empty_bytes is None else idle_bytes - empty_bytes
+    return {
+        "wallets": options.wallets,
+        "tail": options.tail,
+        "ready_empty_s": empty_s,
+        "ready_s": ready_s,
+        "ready_with_tail_s": tailed.seconds,
+        "replayed_per_s": _rate(options.tail, tailed.seconds - ready_s),
+        "steps_per_s": _steps(log),
+        "resident_empty_bytes": empty_bytes,
+        "resident_bytes": idle_bytes,
+        "bytes_per_idle_wallet": None if difference is None else difference / options.wallets,
+        "stopped_with": code,
+    }
+
+
+def build(count: int, folder: Path) -> tuple[list[str], float]:
+    """Fill a new data folder in `folder` with wallets. Their ids, and the seconds. Raises NotStarted, Unanswered."""
+    begun = time.monotonic()
+    server = _start(folder, DATA).server
+    try:
+        with screen.setup_progress() as progress:
+            client = Client(server.address, min(CONNECTIONS, count))
+            wallets = loop_run(open_wallets(client, count, ASSET, FUNDING_MINOR, progress))
+    finally:
+        server.stop()
+    return wallets, time.monotonic() - begun
 
 
 def _start(folder: Path, data: str, log: Path | None = None) -> _Start:
@@ -110,20 +133,8 @@ def _rest(begun: _Start) -> tuple[float, int | None]:
         begun.server.stop()
 
 
-def _build(options: Options, folder: Path) -> tuple[list[str], float]:
-    begun = time.monotonic()
-    server = _start(folder, "data").server
-    try:
-        with screen.setup_progress() as progress:
-            client = Client(server.address, min(CONNECTIONS, options.wallets))
-            wallets, _ = loop_run(open_v1(client, options.wallets, ASSET, FUNDING_MINOR, progress))
-    finally:
-        server.stop()
-    return wallets, time.monotonic() - begun
-
-
 def _tail(options: Options, folder: Path, wallets: list[str]) -> None:
-    server = _start(folder, "data").server
+    server = _start(folder, DATA).server
     try:
         with screen.setup_progress() as progress:
             done = 0
@@ -141,12 +152,18 @@ def _tail(options: Options, folder: Path, wallets: list[str]) -> None:
         server.stop(signal.SIGKILL)
 
 
-def _transfers(options: Options, address: Address, wallets: list[str]) -> Iterator[bytes]:
+def tail_moves(options: Options) -> Iterator[Move]:
+    """What the tail moves, a record each. The same options give the same moves."""
     rng = random.Random(1)
-    dialect = V1()
     for _ in range(options.tail):
-        source, destination = rng.sample(range(len(wallets)), 2)
-        yield dialect.transfer(address, wallets[source], wallets[destination], rng.randint(1, 100))
+        source, destination = rng.sample(range(options.wallets), 2)
+        yield source, destination, rng.randint(1, AMOUNT_MAX_MINOR)
+
+
+def _transfers(options: Options, address: Address, wallets: list[str]) -> Iterator[bytes]:
+    dialect = V1()
+    for source, destination, amount in tail_moves(options):
+        yield dialect.transfer(address, wallets[source], wallets[destination], amount)
 
 
 def _put_back(data: Path, image: str, aside: Path) -> None:
@@ -173,9 +190,11 @@ def _steps(log: Path) -> dict[str, float]:
             counted.setdefault(str(event["what"]), []).append((at, int(event["done"])))
     rates = {}
     for what, points in counted.items():
-        pairs = [(later[1] - one[1]) / (later[0] - one[0]) for one, later in pairwise(points) if later[0] > one[0]]
-        if pairs:
-            rates[what] = statistics.median(pairs)
+        steps = [(later[1] - one[1], later[0] - one[0]) for one, later in pairwise(points) if later[0] > one[0]]
+        largest = max((done for done, _ in steps), default=0)
+        if largest:
+            # A last step of a few things takes as long as the rounding of its time, and tells nothing.
+            rates[what] = statistics.median(done / seconds for done, seconds in steps if done * 2 >= largest)
     return rates
 
 

@@ -96,8 +96,9 @@ async def _measure(job: Job, pipe: Connection) -> Recorded:
     # Set when the parent says when to begin; the connections are open by then.
     recorder = Recorder(script, 0, int(job.duration_s * SECOND_NS), job.keep_max, dialect_has_items=workload.is_batch)
     driver = Driver(
-        job.address, recorder, lanes=job.connections, rate=job.rate, disconnects=workload.disconnects, seed=job.seed
-    )
+        job.address, recorder, lanes=job.connections, rate=job.rate, has_keys=workload.has_keys,
+        disconnects=workload.disconnects, seed=job.seed,
+    )  # fmt: skip
     await driver.connect()
     pipe.send(Ready())
     begin = await asyncio.get_running_loop().run_in_executor(None, pipe.recv)

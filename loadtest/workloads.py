@@ -49,6 +49,7 @@ class Workload(msgspec.Struct, frozen=True):
     title: str
     is_batch: bool = False
     has_reads: bool = False
+    has_keys: bool = False
     disconnects: bool = False
 
 
@@ -62,7 +63,8 @@ WORKLOADS: Final = {
         Workload("treasury", "everything from one Treasury"),
         Workload("mixed", "reads mixed with writes", has_reads=True),
         Workload("batch", "batches of 1000", is_batch=True),
-        Workload("retries", "idempotent retries over cut connections", disconnects=True),
+        Workload("keyed", "random pairs, each with an idempotency key", has_keys=True),
+        Workload("retries", "idempotent retries over cut connections", has_keys=True, disconnects=True),
     )
 }
 

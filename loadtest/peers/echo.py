@@ -30,8 +30,8 @@ class BatchRequest(msgspec.Struct):
     transfers: list[TransferRequest]
 
 
-class TransferRequestA(msgspec.Struct):
-    """As in dialect A. The amount stays as its digits."""
+class DigitalTransferRequest(msgspec.Struct):
+    """As in the digital wallet API. The amount stays as its digits."""
 
     sender_user_id: int
     recipient_user_id: int
@@ -84,8 +84,8 @@ class BatchAnswer(msgspec.Struct):
     results: list[Item]
 
 
-class TransferA(msgspec.Struct):
-    """As in dialect A."""
+class DigitalTransfer(msgspec.Struct):
+    """As in the digital wallet API."""
 
     transfer_id: int
     sender_transaction_id: int
@@ -96,14 +96,14 @@ class TransferA(msgspec.Struct):
     status: str
 
 
-class CreditRequestA(msgspec.Struct):
-    """As in dialect A."""
+class DigitalCreditRequest(msgspec.Struct):
+    """As in the digital wallet API."""
 
     amount: msgspec.Raw
 
 
-class CreditA(msgspec.Struct):
-    """As in dialect A."""
+class DigitalCredit(msgspec.Struct):
+    """As in the digital wallet API."""
 
     transaction_id: int
     user_id: int
@@ -119,8 +119,8 @@ class Echo:
         self.count = 1_000_000
         self._transfer = msgspec.json.Decoder(TransferRequest).decode
         self._batch = msgspec.json.Decoder(BatchRequest).decode
-        self._transfer_a = msgspec.json.Decoder(TransferRequestA).decode
-        self._credit_a = msgspec.json.Decoder(CreditRequestA).decode
+        self._digital_transfer = msgspec.json.Decoder(DigitalTransferRequest).decode
+        self._digital_credit = msgspec.json.Decoder(DigitalCreditRequest).decode
         self._encode = msgspec.json.Encoder().encode
 
     async def transfer(self, request: web.BaseRequest) -> web.Response:
@@ -133,20 +133,22 @@ class Echo:
         items = [Item(201, self._made(one)) for one in self._batch(await request.read()).transfers]
         return self._answer(200, self._encode(BatchAnswer(items)), None)
 
-    async def transfer_a(self, request: web.BaseRequest) -> web.Response:
+    async def digital_transfer(self, request: web.BaseRequest) -> web.Response:
         """`POST /transfer`."""
-        body = self._transfer_a(await request.read())
+        body = self._digital_transfer(await request.read())
         self.count += 1
         balance = msgspec.Raw(b"10000.00")
-        transfer = TransferA(self.count, self.count * 2, self.count * 2 + 1, body.amount, balance, balance, "completed")
+        transfer = DigitalTransfer(
+            self.count, self.count * 2, self.count * 2 + 1, body.amount, balance, balance, "completed"
+        )
         return self._answer(201, self._encode(transfer), f"/transfer/{self.count}")
 
-    async def credit_a(self, request: web.BaseRequest) -> web.Response:
+    async def digital_credit(self, request: web.BaseRequest) -> web.Response:
         """`POST /wallet/{user_id}/add-money`."""
-        body = self._credit_a(await request.read())
+        body = self._digital_credit(await request.read())
         self.count += 1
         user_id = int(request.path.split("/")[2])
-        credit = CreditA(self.count, user_id, body.amount, msgspec.Raw(b"10000.00"), "CREDIT")
+        credit = DigitalCredit(self.count, user_id, body.amount, msgspec.Raw(b"10000.00"), "CREDIT")
         return self._answer(201, self._encode(credit), f"/transactions/detail/{self.count}")
 
     async def any(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -155,11 +157,11 @@ class Echo:
             case "/v1/transfers":
                 return await self.transfer(request)
             case "/transfer":
-                return await self.transfer_a(request)
+                return await self.digital_transfer(request)
             case "/v1/transfers/batch":
                 return await self.batch(request)
             case path if path.endswith("/add-money"):
-                return await self.credit_a(request)
+                return await self.digital_credit(request)
         return web.Response(status=404)
 
     def _made(self, request: TransferRequest) -> Transfer:
@@ -192,8 +194,8 @@ async def serve(kind: str) -> None:
         application = web.Application(client_max_size=64 * 2**20)
         application.router.add_post("/v1/transfers", echo.transfer)
         application.router.add_post("/v1/transfers/batch", echo.batch)
-        application.router.add_post("/transfer", echo.transfer_a)
-        application.router.add_post("/wallet/{user_id}/add-money", echo.credit_a)
+        application.router.add_post("/transfer", echo.digital_transfer)
+        application.router.add_post("/wallet/{user_id}/add-money", echo.digital_credit)
         runner: web.BaseRunner = web.AppRunner(application, access_log=None)
     else:
         runner = web.ServerRunner(web.Server(echo.any, access_log=None))

@@ -8,7 +8,7 @@ import pytest
 
 from walletd.loadtest.audit import Audit, Expected, Report
 from walletd.loadtest.client import Client
-from walletd.loadtest.dialects import V1
+from walletd.loadtest.dialects import V1, DigitalWallet
 from walletd.loadtest.population import Population
 from walletd.loadtest.recording import Kept, Recorded, Recorder
 from walletd.loadtest.requests import Address
@@ -143,3 +143,25 @@ async def test_unknown_outcomes_are_said_and_do_not_hide_that_money_appeared() -
     report = await audited(money_from_nothing, unknown=1)
     assert report.notes
     assert any("sum to 1, and must sum to zero" in finding for finding in report.findings)
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+async def test_over_the_digital_wallet_api_the_transactions_must_sum_to_the_balance(missing: int) -> None:
+    population = Population(DigitalWallet.name, "USD", ("1", "2"), None, 0)
+    history = [{"transaction_type": "CREDIT", "amount": 2.5}, {"transaction_type": "TRANSFER_OUT", "amount": 1.25}] * 60
+
+    async def service(method: str, path: str, body: bytes) -> Reply:
+        if path.endswith("/balance"):
+            return json_answer(200, {"balance": 75.0 if "/1/" in path else -75.0})
+        start = (int(path.partition("page=")[2]) - 1) * 100
+        other = [{"transaction_type": "DEBIT", "amount": 75.0}]
+        rows = history[missing:] if "/1?" in path else other
+        return json_answer(200, {"transactions": rows[start : start + 100], "total": len(rows)})
+
+    expected = Expected()
+    expected.move([(1, 0, 7500)])
+    async with Scripted(service) as server:
+        audit = Audit(Client(server.address, 2), population, expected, wallets_max=10, reads_max=10, seed=1)
+        report = await audit.check([], [])
+    assert report.checked["histories"] == 2
+    assert [finding.startswith("the transactions of user 1 sum to") for finding in report.findings] == [True] * missing

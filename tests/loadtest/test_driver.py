@@ -38,7 +38,7 @@ async def driven(
     script = script_of(workload, POPULATION, V1(), address, seed=1, read_share=0.0, length=500)
     begin = time.monotonic_ns() + SECOND_NS // 50
     recorder = Recorder(script, begin, begin + int(seconds * SECOND_NS), 100, dialect_has_items=False)
-    driver = Driver(address, recorder, lanes=lanes, rate=rate, disconnects=disconnects, seed=1)
+    driver = Driver(address, recorder, lanes=lanes, rate=rate, has_keys=disconnects, disconnects=disconnects, seed=1)
     await driver.connect()
     await driver.run(begin, recorder.end, drain_s)
     return recorder.finish(time.monotonic_ns())

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from walletd.loadtest.dialects import TREASURY, V1, DialectA
+from walletd.loadtest.dialects import TREASURY, V1, DigitalWallet
 from walletd.loadtest.population import Population
 from walletd.loadtest.requests import Address, post, with_key
 from walletd.loadtest.workloads import WORKLOADS, Kind, pairs, script_of
@@ -71,7 +71,7 @@ def test_a_request_is_what_the_contract_says() -> None:
         b'{"source":"a","destination":"b","amount":7}'
     )
     assert (
-        DialectA()
+        DigitalWallet()
         .transfer(ADDRESS, "1", "2", 1050)
         .endswith(b'{"sender_user_id":1,"recipient_user_id":2,"amount":10.5}')
     )

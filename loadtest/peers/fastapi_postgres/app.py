@@ -1,4 +1,4 @@
-"""A wallet service as a good team would write it on FastAPI, SQLAlchemy 2, asyncpg and PostgreSQL. It speaks dialect A's endpoints.
+"""A wallet service as a good team would write it on FastAPI, SQLAlchemy 2, asyncpg and PostgreSQL. It speaks the digital wallet API.
 
 A movement is one transaction: the wallets' rows are locked in the order of their ids, so that movements cannot deadlock; both
 balances change in one statement; a movement and two entries are written. Statements are built once and prepared on each connection.
