@@ -43,6 +43,9 @@ LEGS_IN_STEP_MAX: Final = 40_000
 CHECKPOINT_LEGS: Final = 80_000
 """Legs folded from one checkpoint to the next: pages of balances are dirtied in every step and written to the file once."""
 
+CHECKPOINT_STEPS: Final = 400
+"""Steps after which a checkpoint runs however few legs they had: where each read asks for a step, each logs its dozen pages anew."""
+
 KEYS_FORGOTTEN_MAX: Final = 5_000
 """Idempotency keys deleted in one call."""
 
@@ -82,6 +85,7 @@ class SqliteImage:
         self._head = Head(0, 0, b"")
         self._counters = ImageCounters(0, 0, 0, 0)
         self._legs_in_log = 0  # folded since the last checkpoint
+        self._steps_in_log = 0
         self._keys_indexed = False
 
     async def open(self) -> tuple[Head, ImageCounters]:
@@ -109,7 +113,8 @@ class SqliteImage:
             return self._head
         async with self._writing:
             await self._transaction(self._fold_step, through)
-            if self._legs_in_log >= CHECKPOINT_LEGS:
+            self._steps_in_log += 1
+            if self._legs_in_log >= CHECKPOINT_LEGS or self._steps_in_log >= CHECKPOINT_STEPS:
                 await self._checkpoint()
             return self._head
 
@@ -302,7 +307,7 @@ class SqliteImage:
     async def _checkpoint(self) -> None:
         """Write the log into the file, on this connection alone. `main.`: the attached journal has its own owner."""
         assert self._folder is not None
-        self._legs_in_log = 0
+        self._legs_in_log = self._steps_in_log = 0
         with unusable(self._path):
             try:
                 await self._folder.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
