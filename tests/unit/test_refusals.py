@@ -83,6 +83,8 @@ LADDER: list[tuple[str, tuple[tuple[str, int], ...], RefusalCode]] = [
     ("to closed", (("rich", -50), ("closed", 50)), C.WALLET_CLOSED),
     ("from frozen, insufficient", (("frozen", -5_000), ("rich", 5_000)), C.WALLET_FROZEN),
     ("to frozen for credits", (("rich", -50), ("shut", 50)), C.WALLET_FROZEN),
+    ("both wrong, the lower number closed", (("shut", 50), ("closed", -50)), C.WALLET_CLOSED),
+    ("both wrong, the lower number frozen", (("closed", 50), ("frozen", -50)), C.WALLET_FROZEN),
     ("insufficient by one", (("poor", -51), ("rich", 51)), C.INSUFFICIENT_BALANCE),
 ]
 
