@@ -148,8 +148,10 @@ class Coordinator:
                 if verdict is None and draw and wallet.mailbox and wallet is not turn_at:
                     verdict = UNDECIDED  # others came first for this money; what comes in need not queue
                 if verdict is UNDECIDED:
-                    undecided = undecided or wallet  # a later wallet may refuse at once
-                    continue
+                    undecided = undecided or wallet
+                    if wallet.changing:
+                        break  # whether it is frozen comes before what the later wallets would refuse
+                    continue  # a later wallet may refuse at once
                 if verdict is not None:
                     raise _refusal(verdict, wallet, amount, wallet.posted + before_leg)
                 before.append((wallet, known))

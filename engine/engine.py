@@ -502,10 +502,14 @@ class Engine:
     async def _ask(self, question: Callable[[], Awaitable[T]], seq: int | None = None) -> T:
         """The image's answer, as of at least record `seq`, or what is durable now. An image that cannot be read is made anew, and asked again."""
         await self._folding.through(self.ledger.seq if seq is None else seq)
+        generation = self._folding.generation
         try:
-            return await question()
+            answer = await question()
+            if generation == self._folding.generation:
+                return answer
         except StorageUnusable as error:
-            self._folding.distrust(error)
+            if generation == self._folding.generation:
+                self._folding.distrust(error)
         await self._folding.through(self.ledger.seq if seq is None else seq)
         return await question()
 

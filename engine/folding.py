@@ -45,6 +45,8 @@ class Folding:
         self._wanted = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self.folded = folded
+        self.generation = 0
+        """Rises when the image is no longer the one it was: what was asked of it before may have been answered by an empty one."""
 
     def durable(self, seq: int) -> None:
         """Tell that the journal is durable through `seq`."""
@@ -56,16 +58,15 @@ class Folding:
 
         Raises Refusal: READ_ONLY if there is no room to fold, STOPPING after `end`.
         """
-        if self.folded.seq >= seq:
-            return
-        if self._ending:
-            raise Refusal(RefusalCode.STOPPING)
-        assert seq <= self._durable_seq
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append((seq, waiter))
-        self._work.set()
-        self._wanted.set()
-        await waiter
+        while self.folded.seq < seq:  # again, where the image was given up between the answer and this turn
+            if self._ending:
+                raise Refusal(RefusalCode.STOPPING)
+            assert seq <= self._durable_seq
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append((seq, waiter))
+            self._work.set()
+            self._wanted.set()
+            await waiter
 
     def end(self) -> None:
         """Let `run` end. A step under way is finished: half a step must not be left in the store."""
@@ -78,8 +79,12 @@ class Folding:
         if self._distrusted is not None:
             return
         self._distrusted = error
-        self.folded = EMPTY
+        self._forget()
         self._work.set()
+
+    def _forget(self) -> None:
+        self.folded = EMPTY
+        self.generation += 1
 
     async def run(self) -> None:
         """Fold until `end`. An image that fails is made anew from the journal, once; then raises StorageUnusable."""
@@ -103,6 +108,7 @@ class Folding:
             raise error
         self._made_anew = True
         self._distrusted = error
+        self._forget()
         self.folded, _ = await make_anew(self._image, error)
         self._distrusted = None
         self._work.set()
@@ -133,13 +139,15 @@ class Folding:
     async def _fold_all(self) -> None:
         while self.folded.seq < self._durable_seq and not self._ending:
             try:
-                self.folded = await self._image.fold(self._durable_seq)
+                folded = await self._image.fold(self._durable_seq)
+                if self._distrusted is not None:
+                    raise self._distrusted  # while the step ran; what it folded is thrown away
+                self.folded = folded
+                self._answer()
+                await self._expire()
             except JournalFull:
                 self.abandon(Refusal(RefusalCode.READ_ONLY, "The disk is full: the image cannot follow the journal."))
                 await asyncio.sleep(_FULL_RETRY_S)
-                continue
-            self._answer()
-            await self._expire()
 
     async def _expire(self) -> None:
         if self.folded.at - self._expired_at >= _EXPIRE_INTERVAL_US:

@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -173,9 +174,11 @@ class SqliteImage:
     async def key(self, digest: bytes) -> int | None:
         """See Queries. The first call builds an index over the keys that the image holds."""
         if not self._keys_indexed:
-            async with self._writing:
-                await self._transaction(self._index_keys, None)
-            self._keys_indexed = True
+            # Where the disk has no room for the index, the keys are walked instead.
+            with suppress(JournalFull):
+                async with self._writing:
+                    await self._transaction(self._index_keys, None)
+                self._keys_indexed = True
         with unusable(self._path):
             rows = list(await self._reader().execute_fetchall(FIND_KEY, (digest,)))
             return rows[0][0] if rows else None

@@ -547,6 +547,25 @@ async def test_an_unfreeze_in_flight_is_waited_for_and_then_lets_money_move() ->
         assert world.at(ann).reason is None
 
 
+async def test_an_unfreeze_in_flight_is_waited_for_even_where_a_later_wallet_is_poor() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob, cid = await world.wallet(10), await world.wallet(), await world.wallet()
+        move = Move(legs=((ann, -5), (bob, -5), (cid, 10)))
+        await world.engine.execute(Freeze(wallet_id=ann, reason="r"))
+        world.gate.shut()
+        unfreeze = await world.begin(Unfreeze(wallet_id=ann))
+        both = await world.begin(move)
+        assert not both.done(), "that bob is poor is the second reason, and nobody knows yet whether it is the first"
+
+        await world.gate.give(Fate.FULL)
+        world.gate.open()
+        await quiet()
+
+        assert code_of(unfreeze) is RefusalCode.READ_ONLY
+        assert code_of(both) in (RefusalCode.READ_ONLY, RefusalCode.WALLET_FROZEN)
+
+
 async def test_a_close_is_refused_at_once_while_durable_money_is_there_even_if_it_is_leaving() -> None:
     async with World() as world:
         treasury = await world.asset()
