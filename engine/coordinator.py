@@ -104,8 +104,8 @@ class Coordinator:
             or not asset.active
             or not asset.min_amount <= amount <= asset.max_amount
             or not (asset.transferable or source.user_id == 0 or destination.user_id == 0)
-            or (source.changing or source.closed or source.debits_frozen)
-            or (destination.changing or destination.closed or destination.credits_frozen)
+            or source.restrictions is not None
+            or destination.restrictions is not None
         ):
             return False
         local = draft.local

@@ -141,9 +141,9 @@ class Directory:
         return draft
 
     def _check_free(self, username: str | None, email: str | None, own: User | None) -> None:
-        if username is not None and self._ledger.user_with_username(username) not in (None, own):
+        if username is not None and _is_other(self._ledger.user_with_username(username), own):
             raise Refusal(RefusalCode.USER_EXISTS, f"The username {username!r} is taken.", member="username")
-        if email is not None and self._ledger.user_with_email(email) not in (None, own):
+        if email is not None and _is_other(self._ledger.user_with_email(email), own):
             raise Refusal(RefusalCode.USER_EXISTS, f"The e-mail address {email!r} is taken.", member="email")
 
     def _claim_names(self, draft: Draft, username: str | None, email: str | None) -> None:
@@ -212,6 +212,10 @@ class Directory:
             if name in self._claimed:
                 raise Undecided(None)
             draft.names.append(name)
+
+
+def _is_other(found: User | None, own: User | None) -> bool:
+    return found is not None and (own is None or found.id != own.id)
 
 
 def preview_user(created: UserCreated, at: int) -> User:

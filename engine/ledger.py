@@ -5,37 +5,17 @@ sees durable state only.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any
-
-import msgspec
 
 from .limits import AMOUNT_MAX
 from .ports import AssetState, ImageCounters, UserState, WalletState
-from .records import AssetCreated, Record, UserCreated, UserUpdated, WalletChanged, WalletOpened
+from .records import AssetCreated, Record, WalletChanged, WalletOpened
 from .refusals import Refusal, RefusalCode
-from .wallet import Asset, InvariantBroken, Wallet
+from .users import SYSTEM, User, Users, email_key
+from .wallet import Asset, InvariantBroken, Restrictions, Wallet
 
-SYSTEM: int = 0
-"""The user id of what the system owns."""
-
-
-class User(msgspec.Struct, gc=False, eq=False):
-    """A holder of wallets. `wallet` is the wallet opened last; the others hang on it as siblings."""
-
-    id: int
-    external_id: str | None
-    username: str | None
-    email: str | None
-    phone_number: str | None
-    name: str | None
-    created_at: int
-    updated_at: int
-    wallet: Wallet | None = None
-
-
-def email_key(email: str) -> str:
-    """The form in which e-mail addresses are compared: without case."""
-    return email.casefold()
+__all__ = ["SYSTEM", "Ledger", "User", "email_key"]
 
 
 class Ledger:
@@ -52,12 +32,11 @@ class Ledger:
         self.next_entry = 1
         self._assets: dict[int, Asset] = {}
         self._assets_by_name: dict[str, Asset] = {}
-        self._users: list[User] = []
-        self._by_external_id: dict[str, User] = {}
-        self._by_username: dict[str, User] = {}
-        self._by_email: dict[str, User] = {}
+        self._users = Users()
         self._wallets: list[Wallet] = []
         self._by_id: dict[str, Wallet] = {}
+        self._numbers = [SYSTEM]
+        """While the image is loaded: the ids of its users, to be shared with the numbers of wallets."""
         self.find_at_once: Callable[[Any], Wallet | None] = self._by_id.get
         """The wallet whose id is exactly that; None also where `wallet` looks further. The hot path's: no call of Python's."""
 
@@ -117,52 +96,50 @@ class Ledger:
 
     def user(self, id: int) -> User:  # noqa: A002
         """The user of that id. Raises Refusal USER_NOT_FOUND."""
-        if not 0 < id <= len(self._users):
-            raise Refusal(RefusalCode.USER_NOT_FOUND, f"There is no user {id}.")
-        return self._users[id - 1]
+        return self._users.user(self._existing(id))
+
+    def _existing(self, user_id: int) -> int:
+        if user_id not in self._users:
+            raise Refusal(RefusalCode.USER_NOT_FOUND, f"There is no user {user_id}.")
+        return user_id
 
     def user_with_external_id(self, external_id: str) -> User | None:
         """The user of that external id."""
-        return self._by_external_id.get(external_id)
+        return self._users.with_external_id(external_id)
 
     def user_with_username(self, username: str) -> User | None:
         """The user of that name."""
-        return self._by_username.get(username)
+        return self._users.with_username(username)
 
     def user_with_email(self, email: str) -> User | None:
         """The user of that e-mail address, in any case."""
-        return self._by_email.get(email_key(email))
+        return self._users.with_email(email)
 
     def find_user(self, text: str) -> User:
         """The user whose external id is `text`; else the one without external id whose decimal id it is. Raises Refusal USER_NOT_FOUND."""
-        user = self._by_external_id.get(text)
+        user = self._users.with_external_id(text)
         if user is not None:
             return user
-        if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19 and int(text) <= len(self._users):
-            user = self._users[int(text) - 1]
+        if text.isascii() and text.isdigit() and text[0] != "0" and len(text) < 19 and int(text) in self._users:
+            user = self._users.user(int(text))
             if user.external_id is None:
                 return user
         raise Refusal(RefusalCode.USER_NOT_FOUND, f"There is no user {text!r}.")
 
     def users(self, after: int, limit: int) -> list[User]:
         """At most `limit` users with id > `after`, in order of id."""
-        return self._users[after : after + limit]
+        return [self._users.user(number) for number in range(after + 1, min(after + limit, len(self._users)) + 1)]
 
     def wallets_of(self, user_id: int) -> list[Wallet]:
         """A user's wallets in order of number. Raises Refusal USER_NOT_FOUND."""
-        found = []
-        wallet = self.user(user_id).wallet
-        while wallet is not None:
-            found.append(wallet)
-            wallet = wallet.sibling
-        return found[::-1]
+        return list(self._users.wallets(self._existing(user_id)))
 
     def wallet_of(self, user_id: int, asset: Asset) -> Wallet | None:
         """A user's wallet in an asset, None before it is opened. Raises Refusal USER_NOT_FOUND."""
-        wallet = self.user(user_id).wallet
-        while wallet is not None and wallet.asset is not asset:
-            wallet = wallet.sibling
-        return wallet
+        for wallet in self._users.wallets(self._existing(user_id)):
+            if wallet.asset is asset:
+                return wallet
+        return None
 
     # --------------------------------------------------------------------------------------------------- applying
 
@@ -226,9 +203,10 @@ class Ledger:
         for asset in body.assets:
             self._add_asset(asset, at)
         for user in body.users:
-            self._add_user(user, at, at)
+            self._users.add(user, at)
+            self.next_user = max(self.next_user, user.id + 1)
         for change in body.user_changes:
-            self._change_user(change, at)
+            self._users.change(change, at)
         for wallet in body.wallets:
             self._add_wallet(wallet, at)
         for wallet_change in body.wallet_changes:
@@ -256,65 +234,19 @@ class Ledger:
             self._assets_by_name[name] = asset
         return asset
 
-    def _add_user(self, created: UserCreated, created_at: int, updated_at: int) -> User:
-        if created.id != len(self._users) + 1:
-            raise InvariantBroken(f"user {created.id} after {len(self._users)} users")
-        user = User(
-            created.id,
-            created.external_id,
-            created.username,
-            created.email,
-            created.phone_number,
-            created.name,
-            created_at,
-            updated_at,
-        )
-        self._users.append(user)
-        if user.external_id is not None:
-            _claim(self._by_external_id, user.external_id, user)
-        self._claim_names(user)
-        self.next_user = max(self.next_user, user.id + 1)
-        return user
-
-    def _claim_names(self, user: User) -> None:
-        if user.username is not None:
-            _claim(self._by_username, user.username, user)
-        if user.email is not None:
-            _claim(self._by_email, email_key(user.email), user)
-
-    def _change_user(self, change: UserUpdated, at: int) -> None:
-        if not 0 < change.id <= len(self._users):
-            raise InvariantBroken(f"user {change.id} does not exist")
-        user = self._users[change.id - 1]
-        if user.username is not None:
-            del self._by_username[user.username]
-        if user.email is not None:
-            del self._by_email[email_key(user.email)]
-        user.username, user.email = change.username, change.email
-        user.phone_number, user.name = change.phone_number, change.name
-        user.updated_at = at
-        self._claim_names(user)
-
     def _add_wallet(self, opened: WalletOpened, at: int) -> None:
         if opened.number != len(self._wallets) + 1 or opened.asset not in self._assets:
             raise InvariantBroken(f"wallet {opened.number} of asset {opened.asset} after {len(self._wallets)} wallets")
-        wallet = Wallet(opened.number, opened.id, opened.user_id, self._assets[opened.asset], at, at)
-        self._link_wallet(wallet)
-        self.next_wallet = max(self.next_wallet, wallet.number + 1)
-
-    def _link_wallet(self, wallet: Wallet) -> None:
+        if opened.id in self._by_id:
+            raise InvariantBroken(f"wallet id {opened.id} is taken")
+        user_id = opened.user_id
+        if 0 < user_id <= len(self._wallets):
+            user_id = self._wallets[user_id - 1].number  # one int object of 32 bytes for both
+        wallet = Wallet(opened.number, opened.id, user_id, self._assets[opened.asset], at, at)
+        self._users.link((wallet,))
         self._wallets.append(wallet)
-        if self._by_id.setdefault(wallet.id, wallet) is not wallet:
-            raise InvariantBroken(f"wallet id {wallet.id} is taken")
-        if wallet.user_id != SYSTEM:
-            if not 0 < wallet.user_id <= len(self._users):
-                raise InvariantBroken(f"wallet {wallet.number}: user {wallet.user_id} does not exist")
-            user = self._users[wallet.user_id - 1]
-            wallet.user_id = user.id  # one int object for both
-            if self.wallet_of(user.id, wallet.asset) is not None:
-                raise InvariantBroken(f"wallet {wallet.number}: user {user.id} has one in {wallet.asset.code} already")
-            wallet.sibling = user.wallet
-            user.wallet = wallet
+        self._by_id[wallet.id] = wallet
+        self.next_wallet = max(self.next_wallet, wallet.number + 1)
 
     def _change_wallet(self, change: WalletChanged, at: int) -> None:
         if not 0 < change.number <= len(self._wallets):
@@ -322,11 +254,7 @@ class Ledger:
         wallet = self._wallets[change.number - 1]
         if change.closed and wallet.posted != 0:
             raise InvariantBroken(f"wallet {wallet.number} closes with a balance of {wallet.posted}")
-        wallet.debits_frozen = change.debits_frozen
-        wallet.credits_frozen = change.credits_frozen
-        wallet.closed = change.closed
-        wallet.reason = change.reason
-        wallet.version += 1
+        wallet.restrictions = wallet.restricted(change)
         wallet.updated_at = at
 
     # ---------------------------------------------------------------------------------------------------- loading
@@ -337,44 +265,69 @@ class Ledger:
 
     def load_users(self, states: Sequence[UserState]) -> None:
         """Take users over from the image, in order of id. Raises InvariantBroken."""
-        for state in states:
-            # A user never changed shares the integer: it is 32 bytes of each.
-            unchanged = state.updated_at == state.created_at
-            self._add_user(state.user, state.created_at, state.created_at if unchanged else state.updated_at)
+        self._users.load(states)
+        self._numbers += [state[0] for state in states]
 
     def load_wallets(self, states: Sequence[WalletState]) -> None:
-        """Take wallets over from the image, in order of number. Raises InvariantBroken."""
-        assets = self._assets
-        number = len(self._wallets)
+        """Take wallets over from the image, in order of number. Raises InvariantBroken.
+
+        Column by column, for there may be millions, and with one object for integers that are equal, each of which takes 32 bytes.
+        """
+        first = len(self._wallets) + 1
+        columns = zip(*states, strict=True)
+        (
+            numbers,
+            ids,
+            user_ids,
+            assets,
+            debits,
+            credits_,
+            closed,
+            _,
+            posted,
+            versions,
+            counts,
+            last,
+            created,
+            updated,
+        ) = columns
+        if numbers != tuple(range(first, first + len(states))):
+            raise InvariantBroken(f"wallets {numbers[0]} to {numbers[-1]} after {first - 1} wallets, with gaps")
+        if not self._assets.keys() >= set(assets) or not 0 <= min(user_ids) <= max(user_ids) < len(self._numbers):
+            raise InvariantBroken(f"wallets {numbers[0]} to {numbers[-1]}: an asset or user does not exist")
+        if min(posted) < 0:
+            self._check_balances(states)
+        once: dict[int, int] = {}
+        created, updated, posted = (tuple(map(once.setdefault, each, each)) for each in (created, updated, posted))
+        shared = self._numbers
+        wallets = list(
+            map(
+                Wallet,
+                (*shared[first : first + len(states)], *numbers[max(0, len(shared) - first) :]),
+                ids,
+                map(shared.__getitem__, user_ids),
+                map(self._assets.__getitem__, assets),
+                created,
+                updated,
+                posted,
+                repeat(0),
+                posted,
+                counts,
+                last,
+            )
+        )
+        if versions != counts or any(debits) or any(credits_) or any(closed):
+            _restrict(wallets, states)
+        self._users.link(wallets)
+        self._wallets += wallets
+        self._by_id.update(zip(ids, wallets, strict=True))
+        if len(self._by_id) != len(self._wallets):
+            raise InvariantBroken(f"wallets {numbers[0]} to {numbers[-1]}: an id is taken")
+
+    def _check_balances(self, states: Sequence[WalletState]) -> None:
         for state in states:
-            number += 1
-            if state.number != number or state.asset not in assets:
-                raise InvariantBroken(f"wallet {state.number} of asset {state.asset} after {number - 1} wallets")
             if state.posted < 0 and state.user_id != SYSTEM:
                 raise InvariantBroken(f"wallet {state.number}: balance {state.posted} is below zero")
-            self._link_wallet(
-                Wallet(
-                    state.number,
-                    state.id,
-                    state.user_id,
-                    assets[state.asset],
-                    state.created_at,
-                    # An untouched wallet shares the integer; it is 32 bytes of each idle wallet.
-                    state.created_at if state.updated_at == state.created_at else state.updated_at,
-                    state.posted,
-                    0,
-                    state.posted,
-                    state.version,
-                    state.entry_count if state.entry_count != state.version else state.version,
-                    state.last_entry,
-                    0,
-                    False,
-                    state.debits_frozen,
-                    state.credits_frozen,
-                    state.closed,
-                    state.reason,
-                )
-            )
 
     def attach_treasuries(self, treasuries: dict[int, int]) -> None:
         """Give each of those assets its Treasury, by number. Raises InvariantBroken."""
@@ -400,6 +353,7 @@ class Ledger:
             raise InvariantBroken(
                 f"the wallets do not balance: sums by asset {sums}, {entries} entries of {counters.entries}"
             )
+        self._numbers = [SYSTEM]
         self.seq = seq
         self.next_user = counters.users + 1
         self.next_wallet = counters.wallets + 1
@@ -407,6 +361,11 @@ class Ledger:
         self.next_entry = counters.entries + 1
 
 
-def _claim(names: dict[str, User], name: str, user: User) -> None:
-    if names.setdefault(name, user) is not user:
-        raise InvariantBroken(f"user {user.id}: {name!r} is taken")
+def _restrict(wallets: Sequence[Wallet], states: Sequence[WalletState]) -> None:
+    """Give wallets that were ever frozen or closed what the image says of it."""
+    for wallet, state in zip(wallets, states, strict=True):
+        changes = state.version - state.entry_count
+        if changes or state.debits_frozen or state.credits_frozen or state.closed:
+            wallet.restrictions = Restrictions(
+                False, state.debits_frozen, state.credits_frozen, state.closed, state.reason, changes
+            )

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-import msgspec
-
 from .draft import each_transaction
 from .engine import Engine
 from .idempotency import key_digest
@@ -118,17 +116,18 @@ class MemoryImage:
     def _apply(self, record: Record) -> None:
         body, at = record.body, record.at
         self._assets += [AssetState(asset, at) for asset in body.assets]
-        self._users += [UserState(user, at, at) for user in body.users]
+        self._users += [
+            UserState(user.id, user.external_id, user.username, user.email, user.phone_number, user.name, at, at)
+            for user in body.users
+        ]
         for change in body.user_changes:
-            state = self._users[change.id - 1]
-            user = msgspec.structs.replace(
-                state.user,
+            self._users[change.id - 1] = self._users[change.id - 1]._replace(
                 username=change.username,
                 email=change.email,
                 phone_number=change.phone_number,
                 name=change.name,
+                updated_at=at,
             )
-            self._users[change.id - 1] = UserState(user, state.created_at, at)
         for new in body.wallets:
             self._wallets.append(
                 WalletState(new.number, new.id, new.user_id, new.asset, False, False, False, None, 0, 0, 0, 0, at, at)
@@ -153,9 +152,7 @@ class MemoryImage:
 
     def _update(self, number: int, at: int, **members: Any) -> None:
         wallet = self._wallets[number - 1]
-        self._wallets[number - 1] = msgspec.structs.replace(
-            wallet, version=wallet.version + 1, updated_at=at, **members
-        )
+        self._wallets[number - 1] = wallet._replace(version=wallet.version + 1, updated_at=at, **members)
 
     def _post(self, transaction: Transaction, entry: Entry) -> None:
         self._update(

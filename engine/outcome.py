@@ -109,11 +109,7 @@ def _preview(record: Record, ledger: Ledger) -> User | Wallet | Asset:
     wallet = ledger.wallet_at(wallet_change.number)
     return msgspec.structs.replace(
         wallet,
-        debits_frozen=wallet_change.debits_frozen,
-        credits_frozen=wallet_change.credits_frozen,
-        closed=wallet_change.closed,
-        reason=wallet_change.reason,
-        version=wallet.version + 1,
+        restrictions=wallet.restricted(wallet_change),
         updated_at=at,
         mailbox=None,
     )

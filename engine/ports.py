@@ -7,11 +7,11 @@ Times are microseconds since 1970 UTC. What a method returns belongs to the call
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from .records import AssetCreated, Row, UserCreated
+from .records import AssetCreated, Row
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -73,7 +73,7 @@ class JournalStore(Protocol):
         ...
 
 
-class WalletState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class WalletState(NamedTuple):
     """A wallet as the image holds it. `last_entry` is the number of its latest entry, 0 for none."""
 
     number: int
@@ -99,10 +99,15 @@ class AssetState(msgspec.Struct, frozen=True, gc=False):
     created_at: int
 
 
-class UserState(msgspec.Struct, frozen=True, gc=False):
-    """A user as the image holds it: `user` has the current values of its members."""
+class UserState(NamedTuple):
+    """A user as the image holds it, with the current values of its members."""
 
-    user: UserCreated
+    id: int
+    external_id: str | None
+    username: str | None
+    email: str | None
+    phone_number: str | None
+    name: str | None
     created_at: int
     updated_at: int
 

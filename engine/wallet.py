@@ -7,12 +7,12 @@ cannot be spent; money on its way out is in `held`, so it cannot be spent twice.
 
 from collections import deque
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from .limits import AMOUNT_MAX
-from .records import Leg
+from .records import Leg, WalletChanged
 from .refusals import RefusalCode
 
 
@@ -46,11 +46,29 @@ class Verdict(Enum):
 UNDECIDED = Verdict.UNDECIDED
 
 
+class Restrictions(msgspec.Struct, gc=False, eq=False):
+    """What freezes and closings have made of a wallet. `changes` counts those that are durable."""
+
+    changing: bool = False
+    """A freeze, unfreeze or close is in flight: nothing may be decided until it is durable."""
+    debits_frozen: bool = False
+    credits_frozen: bool = False
+    closed: bool = False
+    reason: str | None = None
+    changes: int = 0
+
+
+UNRESTRICTED: Final = Restrictions()
+"""What is read where a wallet has none of its own. It is never changed."""
+
+
 class Wallet(msgspec.Struct, gc=False, eq=False):
     """One wallet. Only the turns of its actor and the application of records change it.
 
     Invariants: 0 <= held <= posted and posted >= 0, but for a Treasury, which may be below zero and never holds;
     in_flight == 0 implies appended == posted and held == 0; a mailbox that is not empty implies in_flight > 0 or changing.
+
+    There may be millions, and each member is eight bytes of every one: what few wallets have stands in `restrictions`.
     """
 
     number: int
@@ -62,19 +80,12 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
     posted: int = 0
     held: int = 0
     appended: int = 0
-    version: int = 0
     entry_count: int = 0
     last_entry: int = 0
     in_flight: int = 0
     """Legs appended and not yet durable."""
-    changing: bool = False
-    """A freeze, unfreeze or close is in flight: nothing may be decided until it is durable."""
-    debits_frozen: bool = False
-    credits_frozen: bool = False
-    closed: bool = False
-    reason: str | None = None
-    sibling: "Wallet | None" = None
-    """The user's previously opened wallet: a user's wallets are a chain."""
+    restrictions: Restrictions | None = None
+    """None while the wallet was never frozen or closed, and nothing of the kind is in flight: nothing but money limits it."""
     mailbox: deque[Any] | None = None
 
     @property
@@ -88,11 +99,61 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
         return self.user_id == 0
 
     @property
+    def version(self) -> int:
+        """How often it was changed durably: by an entry, a freeze, an unfreeze or a close."""
+        return self.entry_count - self.in_flight + (self.restrictions or UNRESTRICTED).changes
+
+    @property
+    def changing(self) -> bool:
+        """Whether a freeze, unfreeze or close is in flight."""
+        return (self.restrictions or UNRESTRICTED).changing
+
+    @changing.setter
+    def changing(self, changing: bool) -> None:
+        if self.restrictions is None:
+            self.restrictions = Restrictions()
+        self.restrictions.changing = changing
+        if not changing and not self.restrictions.changes:
+            self.restrictions = None  # it came to nothing
+
+    @property
+    def debits_frozen(self) -> bool:
+        """Whether no money may leave."""
+        return (self.restrictions or UNRESTRICTED).debits_frozen
+
+    @property
+    def credits_frozen(self) -> bool:
+        """Whether no money may enter."""
+        return (self.restrictions or UNRESTRICTED).credits_frozen
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed, for ever."""
+        return (self.restrictions or UNRESTRICTED).closed
+
+    @property
+    def reason(self) -> str | None:
+        """What was said when it was frozen."""
+        return (self.restrictions or UNRESTRICTED).reason
+
+    @property
     def status(self) -> str:
         """active, frozen or closed."""
         if self.closed:
             return "closed"
         return "frozen" if self.debits_frozen or self.credits_frozen else "active"
+
+    def restricted(self, change: WalletChanged) -> Restrictions:
+        """Its restrictions once that change is durable."""
+        before = self.restrictions or UNRESTRICTED
+        return Restrictions(
+            before.changing,
+            change.debits_frozen,
+            change.credits_frozen,
+            change.closed,
+            change.reason,
+            before.changes + 1,
+        )
 
     def judge(self, amount: int, draw: int, rise: int, own: int = 0) -> RefusalCode | Verdict | None:
         """Whether a leg of `amount` may be reserved: None for yes.
@@ -101,12 +162,14 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
         the record would bring the wallet (below it, where negative). A refusal is true of the durable state alone; where only records in
         flight stand in the way, the answer is UNDECIDED.
         """
-        if self.changing:
-            return UNDECIDED
-        if self.closed:
-            return RefusalCode.WALLET_CLOSED
-        if self.debits_frozen if amount < 0 else self.credits_frozen:
-            return RefusalCode.WALLET_FROZEN
+        restrictions = self.restrictions
+        if restrictions is not None:
+            if restrictions.changing:
+                return UNDECIDED
+            if restrictions.closed:
+                return RefusalCode.WALLET_CLOSED
+            if restrictions.debits_frozen if amount < 0 else restrictions.credits_frozen:
+                return RefusalCode.WALLET_FROZEN
         if draw and draw > self.posted - self.held:
             return RefusalCode.INSUFFICIENT_BALANCE if draw + own > self.posted else UNDECIDED
         if not -AMOUNT_MAX <= self.appended + rise <= AMOUNT_MAX:
@@ -148,5 +211,4 @@ class Wallet(msgspec.Struct, gc=False, eq=False):
             self.entry_count = leg.ordinal
             self.last_entry = entry
         self.posted = posted
-        self.version += 1
         self.updated_at = at

@@ -27,10 +27,10 @@ from walletd.engine import (
     RefusalCode,
     transfer,
 )
-from walletd.engine.ledger import Ledger
+from walletd.engine.ledger import Ledger, User
 from walletd.engine.ports import Fenced, Head, JournalFull, OutcomeUnknown
 from walletd.engine.records import Row
-from walletd.engine.wallet import Wallet
+from walletd.engine.wallet import Restrictions, Wallet
 
 QUIET_YIELDS = 60
 """Passes of the event loop after which everything in memory has run as far as it can; a flush and its answers take fewer than ten."""
@@ -293,9 +293,9 @@ def ledger_state(ledger: Ledger) -> dict[str, Any]:
         "wallets": [_plain(wallet) | {"mailbox": len(wallet.mailbox or ())} for wallet in wallets],
         "names": [
             (
-                ledger.user_with_external_id(user.external_id or "") is user,
-                ledger.user_with_username(user.username or "") is user,
-                ledger.user_with_email(user.email or "") is user,
+                _id_of(ledger.user_with_external_id(user.external_id or "")) == user.id,
+                _id_of(ledger.user_with_username(user.username or "")) == user.id,
+                _id_of(ledger.user_with_email(user.email or "")) == user.id,
             )
             for user in users
         ],
@@ -305,7 +305,17 @@ def ledger_state(ledger: Ledger) -> dict[str, Any]:
 
 def _plain(thing: msgspec.Struct) -> dict[str, Any]:
     members = msgspec.structs.asdict(thing)
-    return {name: member.id if isinstance(member, msgspec.Struct) else member for name, member in members.items()}  # type: ignore[attr-defined]
+    return {name: _plain_member(member) for name, member in members.items()}
+
+
+def _plain_member(member: Any) -> Any:
+    if isinstance(member, Restrictions):
+        return msgspec.structs.astuple(member)
+    return member.id if isinstance(member, msgspec.Struct) else member  # type: ignore[attr-defined]
+
+
+def _id_of(user: User | None) -> int | None:
+    return None if user is None else user.id
 
 
 def keyed(key: str, scope: str = "POST /transfers", **request: Any) -> IdempotencyKey:

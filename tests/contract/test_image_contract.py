@@ -22,7 +22,7 @@ from walletd.engine.ports import (
     WalletQuery,
     WalletState,
 )
-from walletd.engine.records import GENESIS, AssetCreated, ItemRefused, Movement, UserCreated, entry_type
+from walletd.engine.records import GENESIS, AssetCreated, ItemRefused, Movement, entry_type
 from walletd.tests.contract.conftest import ImageAndQueries, Stores
 from walletd.tests.contract.script import START_AT, Script
 
@@ -117,9 +117,9 @@ async def test_every_kind_of_record_is_folded(stores: Stores, script: Script) ->
     asset = AssetCreated(1, "USD", "US Dollar", 4, True, 1, 10**15, treasury, ("dollar", "buck"), False)
     assert await content(image) == [
         AssetState(asset, at[0]),
-        UserState(UserCreated(1, "x-1", "anne", None, None, "Anne"), at[1], at[6]),
-        UserState(UserCreated(2, email="b@example.org"), at[2], at[2]),
-        UserState(UserCreated(3, "x-3"), at[4], at[4]),
+        UserState(1, "x-1", "anne", None, None, "Anne", at[1], at[6]),
+        UserState(2, None, None, "b@example.org", None, None, at[2], at[2]),
+        UserState(3, "x-3", None, None, None, None, at[4], at[4]),
         WalletState(1, ids[0], 0, 1, False, False, False, None, -70, 1, 1, 1, at[0], at[4]),
         WalletState(2, ids[1], 1, 1, True, False, False, "fraud", 20, 2, 1, 4, at[1], at[11]),
         WalletState(3, ids[2], 2, 1, False, False, True, None, 0, 3, 0, 0, at[3], at[10]),

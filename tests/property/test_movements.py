@@ -121,7 +121,7 @@ def test_money_is_conserved_and_what_is_not_done_leaves_no_trace(
 
 @given(st.integers(0, 500), st.lists(st.integers(-100, 100), max_size=12), st.data())
 def test_projections_are_undone_exactly(posted: int, amounts: list[int], data: st.DataObject) -> None:
-    wallet = Wallet(1, "w", 1, USD, 0, 0, posted, 0, posted, 3, 3, 30)
+    wallet = Wallet(1, "w", 1, USD, 0, 0, posted, 0, posted, 3, 30)
     stages: list[dict[str, Any]] = [msgspec.structs.asdict(wallet)]
     legs: list[Leg] = []
     for offset, amount in enumerate(amounts):

@@ -142,7 +142,7 @@ async def test_an_update_changes_the_named_members_clears_with_none_and_leaves_t
         outcome = await world.engine.execute(UpdateUser(user_id=1, username="anna", phone_number=None))
 
         user = world.ledger.user(1)
-        assert outcome.subject is user
+        assert outcome.subject == user
         assert (user.external_id, user.username, user.email, user.phone_number, user.name) == (
             "x",
             "anna",
@@ -161,7 +161,7 @@ async def test_a_user_may_keep_its_own_names_in_an_update() -> None:
         await world.engine.execute(UpdateUser(user_id=1, username="ann", email="A@X.org"))
 
         assert world.ledger.user(1).email == "A@X.org"
-        assert world.ledger.user_with_email("a@x.org") is world.ledger.user(1)
+        assert world.ledger.user_with_email("a@x.org") == world.ledger.user(1)
 
 
 async def test_two_updates_of_one_user_at_once_both_count() -> None:

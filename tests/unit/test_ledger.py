@@ -78,11 +78,11 @@ def test_reading_finds_users_by_every_name_of_theirs() -> None:
     ledger = a_ledger()
     ann, bob = ledger.user(1), ledger.user(2)
 
-    assert ledger.user_with_external_id("ext") is ann
-    assert ledger.user_with_username("ann") is ann
-    assert ledger.user_with_email("aNN@X.ORG") is ann
-    assert ledger.find_user("ext") is ann
-    assert ledger.find_user("2") is bob
+    assert ledger.user_with_external_id("ext") == ann
+    assert ledger.user_with_username("ann") == ann
+    assert ledger.user_with_email("aNN@X.ORG") == ann
+    assert ledger.find_user("ext") == ann
+    assert ledger.find_user("2") == bob
 
 
 @pytest.mark.parametrize("text", ["1", "3", "0", "02", "", "-2", "²", "٢", "99999999999999999999"])
@@ -127,7 +127,7 @@ def test_an_update_frees_the_old_names_and_claims_the_new_ones() -> None:
 
     assert ledger.user_with_username("ann") is None
     assert ledger.user_with_email("ann@x.org") is None
-    assert ledger.user_with_username("anna") is ledger.user(1)
+    assert ledger.user_with_username("anna") == ledger.user(1)
     assert (ledger.user(1).created_at, ledger.user(1).updated_at) == (20, 50)
 
 

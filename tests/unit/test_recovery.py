@@ -239,9 +239,9 @@ class Damaged(MemoryImage):
         if self.how in ("users", "wallets", "entries"):
             counters = msgspec.structs.replace(counters, **{self.how: getattr(counters, self.how) + 1})
         if self.how == "balance":
-            self._wallets[2] = msgspec.structs.replace(self._wallets[2], posted=self._wallets[2].posted + 1)
+            self._wallets[2] = self._wallets[2]._replace(posted=self._wallets[2].posted + 1)
         if self.how == "below zero":
-            self._wallets[2] = msgspec.structs.replace(self._wallets[2], posted=-1)
+            self._wallets[2] = self._wallets[2]._replace(posted=-1)
         if self.how == "order":
             self._wallets.reverse()
         if self.how.startswith("treasury"):

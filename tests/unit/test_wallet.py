@@ -6,14 +6,14 @@ import pytest
 from walletd.engine.limits import AMOUNT_MAX
 from walletd.engine.records import Leg
 from walletd.engine.refusals import RefusalCode
-from walletd.engine.wallet import UNDECIDED, Asset, InvariantBroken, Wallet
+from walletd.engine.wallet import UNDECIDED, Asset, InvariantBroken, Restrictions, Wallet
 
 USD = Asset(1, "USD", "US Dollar", 2, True, 1, AMOUNT_MAX, (), True, 0)
 
 
 def a_wallet(posted: int = 0, *, user_id: int = 7, held: int = 0) -> Wallet:
     """A user's settled wallet with three entries."""
-    return Wallet(1, "w", user_id, USD, 0, 0, posted, held, posted, 3, 3, 30)
+    return Wallet(1, "w", user_id, USD, 0, 0, posted, held, posted, 3, 30)
 
 
 def a_treasury(posted: int = 0) -> Wallet:
@@ -116,7 +116,7 @@ def test_a_treasury_goes_below_zero_to_the_smallest_balance_and_no_further() -> 
 @pytest.mark.parametrize(("debits_frozen", "credits_frozen", "stopped"), [(True, False, -5), (False, True, 5)])
 def test_a_freeze_stops_its_own_direction_only(debits_frozen: bool, credits_frozen: bool, stopped: int) -> None:
     wallet = a_wallet(100)
-    wallet.debits_frozen, wallet.credits_frozen = debits_frozen, credits_frozen
+    wallet.restrictions = Restrictions(debits_frozen=debits_frozen, credits_frozen=credits_frozen)
 
     assert wallet.judge(stopped, max(-stopped, 0), stopped) is RefusalCode.WALLET_FROZEN
     assert wallet.judge(-stopped, max(stopped, 0), -stopped) is None
@@ -125,9 +125,9 @@ def test_a_freeze_stops_its_own_direction_only(debits_frozen: bool, credits_froz
 
 def test_closed_is_said_before_frozen_and_frozen_before_the_balance() -> None:
     wallet = a_wallet(0)
-    wallet.debits_frozen = True
+    wallet.restrictions = Restrictions(debits_frozen=True)
     assert wallet.judge(-5, 5, -5) is RefusalCode.WALLET_FROZEN
-    wallet.closed = True
+    wallet.restrictions.closed = True
 
     assert wallet.judge(-5, 5, -5) is RefusalCode.WALLET_CLOSED
     assert wallet.judge(5, 0, 5) is RefusalCode.WALLET_CLOSED
