@@ -165,8 +165,67 @@ class Ledger:
         """`apply` with the checks that live traffic has made before it appended. Raises InvariantBroken."""
         body = record.body
         if body.legs or body.movements:
+            if self._replay_pair(record):
+                return
             self._check_movements(record)
         self.apply(record)
+
+    def _replay_pair(self, record: Record) -> bool:
+        """Replay one movement between two wallets, as most records are, in a third of the time. False, with nothing done, where anything is
+        unusual: then the long way decides, and says what is wrong."""
+        body = record.body
+        if (
+            len(body.legs) != 2
+            or len(body.movements) != 1
+            or body.wallets
+            or body.users
+            or body.assets
+            or body.user_changes
+            or body.wallet_changes
+        ):
+            return False
+        first, second = body.legs
+        wallets, entry = self._wallets, body.first_entry
+        first_number, second_number, amount = first.wallet, second.wallet, first.amount
+        if (
+            not (0 < first_number <= len(wallets) and 0 < second_number <= len(wallets))
+            or first_number == second_number
+            or first.movement
+            or second.movement
+            or second.amount != -amount
+            or entry != self.next_entry
+            or body.first_transaction != self.next_transaction
+            or record.seq != self.seq + 1
+        ):
+            return False
+        one, other = wallets[first_number - 1], wallets[second_number - 1]
+        one_posted, other_posted = one.posted + amount, other.posted - amount
+        if (
+            one.asset is not other.asset
+            or one.restrictions is not None
+            or other.restrictions is not None
+            or one.in_flight
+            or other.in_flight
+            or one_posted != first.balance_after
+            or other_posted != second.balance_after
+            or not (0 <= one_posted <= AMOUNT_MAX or (one.user_id == SYSTEM and -AMOUNT_MAX <= one_posted <= 0))
+            or not (0 <= other_posted <= AMOUNT_MAX or (other.user_id == SYSTEM and -AMOUNT_MAX <= other_posted <= 0))
+            or first.ordinal != one.entry_count + 1
+            or second.ordinal != other.entry_count + 1
+            or first.previous != one.last_entry
+            or second.previous != other.last_entry
+        ):
+            return False
+        # Nothing below can fail.
+        one.posted = one.appended = one_posted
+        other.posted = other.appended = other_posted
+        one.entry_count, other.entry_count = first.ordinal, second.ordinal
+        one.last_entry, other.last_entry = entry, entry + 1
+        one.updated_at = other.updated_at = record.at
+        self.next_entry = entry + 2
+        self.next_transaction += 1
+        self.seq = record.seq
+        return True
 
     def _check_movements(self, record: Record) -> None:
         """What a record's legs must be, whatever wrote them."""
