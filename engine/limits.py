@@ -55,7 +55,7 @@ EVENTS_PAGE_MAX: Final = 1_000
 SEARCH_STEP_MAX: Final = 5_000
 """Records of the journal looked at in one search: some milliseconds, for which its other readers may wait."""
 
-LOAD_CHUNK: Final = 20_000
+LOAD_CHUNK: Final = 5_000
 """Rows fetched at a time while the image is loaded and the journal replayed."""
 
 assert 0 < ASSET_AMOUNT_MAX_DEFAULT <= AMOUNT_MAX

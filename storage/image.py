@@ -95,7 +95,7 @@ class SqliteImage:
         assert self._folder is not None
         with unusable(self._path):
             await self._read_head()
-            for finding in await loading.findings(self._folder, self._counters):
+            for finding in await loading.findings(self._readers, self._counters):
                 raise StorageUnusable(f"{self._path} cannot be trusted: {finding}")
         return self._head, self._counters
 
@@ -105,6 +105,8 @@ class SqliteImage:
             with unusable(self._path):
                 async for chunk in loading.chunks(self._reader(), keys_since):
                     yield chunk
+                for connection in self._readers:  # what they read once is not read again: eight megabytes
+                    await connection.execute_fetchall("PRAGMA shrink_memory")
         except (msgspec.MsgspecError, UnicodeError) as error:
             raise StorageUnusable(f"{self._path} has a row that cannot be read: {error}") from error
 

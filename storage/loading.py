@@ -4,7 +4,8 @@ Rows come in order of their number, a page a query, so that no cursor is held op
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from itertools import cycle
 from typing import Any, Final
 
 import aiosqlite
@@ -43,7 +44,6 @@ def not_zero(amount: str) -> str:
     return f"({low} % 4294967296 <> 0 OR {high} + {low} / 4294967296 <> 0)"
 
 
-# Each answers one row: a number that must be zero.
 SUM_NOT_ZERO: Final = f"""
 SELECT count(*) FROM (SELECT asset FROM wallet_states GROUP BY asset HAVING {not_zero("posted")})"""
 BALANCES_CHANGED: Final = f"SELECT balances_sum - (SELECT {BALANCES_SUM} FROM balances) FROM head"
@@ -66,21 +66,30 @@ _users: Final = msgspec.json.Decoder(list[UserState], strict=False).decode
 _wallets: Final = msgspec.json.Decoder(list[WalletState], strict=False).decode
 
 
-async def findings(connection: aiosqlite.Connection, counters: ImageCounters) -> list[str]:
-    """Why the image cannot be trusted, as sentences; none if the quick checks pass."""
-    found = []
-    for statement, sentence in (
-        (SUM_NOT_ZERO, "{} assets whose balances do not sum to zero"),
-        (NEGATIVE, "{} wallets of users have a negative balance"),
-        (WITHOUT_WALLET, "{} balances belong to no wallet"),
-        (BALANCES_CHANGED, "its balances are not the ones that were folded (checksum off by {})"),
-        (RESTRICTIONS_CHANGED, "its frozen and closed wallets are not the ones that were folded (checksum off by {})"),
-    ):
-        if number := (await _row(connection, statement))[0]:
-            found.append(sentence.format(number))
-    if (highest := ImageCounters(*await _row(connection, HIGHEST))) != counters:
-        found.append(f"its highest numbers are {highest}, its head says {counters}")
-    if (counts := await _row(connection, COUNTS)) != (counters.users, counters.wallets, counters.entries):
+# What must be zero, and what is wrong with the image where it is not.
+ZERO: Final = {
+    SUM_NOT_ZERO: "{} assets whose balances do not sum to zero",
+    NEGATIVE: "{} wallets of users have a negative balance",
+    WITHOUT_WALLET: "{} balances belong to no wallet",
+    BALANCES_CHANGED: "its balances are not the ones that were folded (checksum off by {})",
+    RESTRICTIONS_CHANGED: "its frozen and closed wallets are not the ones that were folded (checksum off by {})",
+}
+
+
+async def findings(connections: Sequence[aiosqlite.Connection], counters: ImageCounters) -> list[str]:
+    """Why the image cannot be trusted, as sentences; none if the quick checks pass. The connections share the work: they look beside each other."""
+    turns = zip((*ZERO, HIGHEST, COUNTS), cycle(connections), strict=False)
+    asked = (_row(connection, statement) for statement, connection in turns)
+    answers: list[tuple[Any, ...]] = []
+    for answer in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(answer, BaseException):
+            raise answer
+        answers.append(answer)
+    *numbers, highest, counts = answers
+    found = [sentence.format(number) for sentence, (number,) in zip(ZERO.values(), numbers, strict=True) if number]
+    if ImageCounters(*highest) != counters:
+        found.append(f"its highest numbers are {ImageCounters(*highest)}, its head says {counters}")
+    if counts != (counters.users, counters.wallets, counters.entries):
         found.append(f"it has (users, wallets, entries of wallets) {counts}, its head says {counters}")
     return found
 
