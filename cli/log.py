@@ -48,6 +48,8 @@ def set_up(level: str, formatter: logging.Formatter | None = None, stream: TextI
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # It logs each statement with what is bound to it: hashes of passwords and tokens, and keys.
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
 
 def crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -56,7 +56,8 @@ async def recover(
     await _check_same_history(store, head, folded)
     try:
         ledger, keys = await _load(image, folded, counters, keys_since, keys_in_memory_max, report)
-    except (StorageUnusable, InvariantBroken) as error:
+    except (StorageUnusable, InvariantBroken, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # The last four: a damaged page can put a value of any type into any column, whatever the table declares.
         folded, _ = await make_anew(image, error)
         ledger, keys = Ledger(), KeyIndex(keys_in_memory_max)
     await _replay(store, ledger, keys, folded, head, keys_since, report)

@@ -29,10 +29,13 @@ SYNCHRONOUS: Final = {"NORMAL": 1, "FULL": 2}
 
 @contextmanager
 def unusable(path: Path) -> Iterator[None]:
-    """Turns any error of the driver inside into StorageUnusable, naming the file."""
+    """Turns any error of the driver inside into StorageUnusable, naming the file.
+
+    UnicodeError: the driver cannot decode SQLite's own message where that repeats bytes of a damaged file.
+    """
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeError) as error:
         raise StorageUnusable(f"{path} cannot be used: {error}") from error
 
 

@@ -38,13 +38,24 @@ ROOM_CHECK_BYTES: Final = 16 * 2**20
 
 PAGE_BYTES: Final = 4096
 
-CLAIM: Final = "UPDATE writer SET epoch = epoch + 1 WHERE id = 1 RETURNING epoch"
+# Where the table does not hold its one row alone, its pages are another table's: to write there would destroy records.
+CLAIM: Final = (
+    "UPDATE writer SET epoch = epoch + 1 WHERE id = 1 AND (SELECT count(*) FROM writer) = 1 "
+    "AND typeof(epoch) = 'integer' RETURNING epoch"
+)
 EPOCH: Final = "SELECT epoch FROM writer WHERE id = 1"
-HEAD: Final = "SELECT seq, at, chain FROM journal ORDER BY seq DESC LIMIT 1"
-READ: Final = "SELECT seq, at, kind, CAST(body AS BLOB), chain FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"  # bytes, undecoded
+# A damaged page can put a value of any type into any column; as something of the declared type it does not fit the chain.
+_AT: Final = "CAST(coalesce(at, -1) AS INTEGER)"
+_CHAIN: Final = "CAST(coalesce(chain, '') AS BLOB)"
+_ROW: Final = (
+    f"seq, {_AT}, CAST(coalesce(kind, '') AS TEXT), CAST(coalesce(body, '') AS BLOB), {_CHAIN}"  # the body undecoded
+)
+
+HEAD: Final = f"SELECT seq, {_AT}, {_CHAIN} FROM journal ORDER BY seq DESC LIMIT 1"
+READ: Final = f"SELECT {_ROW} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
 
 SEARCH: Final = (  # SQLite looks into the bodies itself: only what matches is ever made an object of
-    "SELECT seq, at, kind, CAST(body AS BLOB), chain FROM journal WHERE seq > ? AND seq <= ? "
+    f"SELECT {_ROW} FROM journal WHERE seq > ? AND seq <= ? "
     "AND kind IN (SELECT value FROM json_each(?)) AND instr(body, CAST(? AS TEXT)) ORDER BY seq LIMIT ?"
 )
 
@@ -95,7 +106,7 @@ class SqliteJournal:
         with unusable(self._path):
             rows = await _all(self._writer, CLAIM)
             if len(rows) != 1:
-                raise StorageUnusable(f"{self._path} has no row in its table writer")
+                raise StorageUnusable(f"{self._path} does not have one row in its table writer")
             head = await self._read_head()
         self._head_seq = head.seq
         if self._idle is None:

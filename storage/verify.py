@@ -21,7 +21,7 @@ from .folder import IMAGE_NAME, JOURNAL_NAME
 from .image import SqliteImage
 from .journal import SqliteJournal
 from .loading import not_zero
-from .migrations import LEDGER
+from .migrations import JOURNAL, LEDGER
 from .scan import FINDINGS_MAX, Finding, Progress, scan, silent
 
 RANGE: Final = 50_000
@@ -89,18 +89,35 @@ async def verify(folder: Path, on_progress: Progress = silent) -> Report:
         journal = SqliteJournal(folder / JOURNAL_NAME, reserve_bytes=0)
         stack.push_async_callback(journal.close)
         head, found = await scan(journal, (await journal.head()).seq, on_progress)
+        found += await _structure(folder / JOURNAL_NAME)
         image_head = None
         if image_path.exists():
             scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".verify-", dir=folder)))
             comparison = _Comparison(folder / JOURNAL_NAME, image_path, scratch, journal, on_progress)
             try:
                 image_head = await comparison.run()
-            except (StorageUnusable, JournalFull, sqlite3.Error) as error:
+            except (StorageUnusable, JournalFull, sqlite3.Error, UnicodeError, TypeError) as error:
                 comparison.findings.append(Finding(image_path.name, None, str(error)))
             finally:
                 await comparison.close()
             found += comparison.findings
     return Report(head, image_head, found[:FINDINGS_MAX])
+
+
+async def _structure(path: Path) -> list[Finding]:
+    """What is wrong with the journal's pages and its table of writers, which no record shows."""
+    reader = await open_reader(path, JOURNAL)
+    try:
+        try:
+            told = [text for (text,) in await _rows(reader, "PRAGMA quick_check(10)") if text != "ok"]
+            writers = await _rows(reader, "SELECT id, typeof(epoch) FROM writer LIMIT 2")
+        except (sqlite3.Error, UnicodeError) as error:
+            return [Finding(path.name, None, str(error))]
+    finally:
+        await reader.close()
+    if [tuple(row) for row in writers] != [(1, "integer")]:
+        told.append("the table writer does not hold its one row")
+    return [Finding(path.name, None, text) for text in told]
 
 
 class _Comparison:

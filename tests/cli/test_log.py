@@ -69,3 +69,13 @@ def test_what_is_below_the_level_is_not_written() -> None:
     set_up("warning", stream=stream)
     logging.getLogger("walletd").info("quiet")
     assert stream.getvalue() == ""
+
+
+def test_what_statements_are_bound_to_is_never_written() -> None:
+    stream = io.StringIO()
+    set_up("debug", stream=stream)
+    logging.getLogger("aiosqlite").debug("executing %s", "UPDATE … '$argon2id$…'")
+    logging.getLogger("walletd").debug("seen")
+    set_up("info", stream=io.StringIO())
+    assert "argon2id" not in stream.getvalue()
+    assert "seen" in stream.getvalue()

@@ -68,12 +68,12 @@ MONEY: Final[tuple[Defect, ...]] = (
     defect(
         "frozen_wallet_pays",
         "The short way of a movement forgets that a wallet may be frozen.",
-        (COORDINATOR, "source.closed or source.debits_frozen", "source.closed"),
+        (COORDINATOR, "or source.restrictions is not None", "or source.closed"),
     ),
     defect(
         "closed_wallet_is_paid",
         "The short way of a movement forgets that a wallet may be closed.",
-        (COORDINATOR, "destination.changing or destination.closed or", "destination.changing or"),
+        (COORDINATOR, "or destination.restrictions is not None", "or destination.credits_frozen"),
     ),
     defect(
         "atomic_batch_in_parts",
@@ -125,7 +125,7 @@ TURNS: Final[tuple[Defect, ...]] = (
     defect(
         "read_before_the_fold",
         "A reading of the image may lack the last record that was acknowledged.",
-        ("engine/folding.py", "if self.folded.seq >= seq:", "if self.folded.seq >= seq - 1:"),
+        ("engine/folding.py", "while self.folded.seq < seq:", "while self.folded.seq < seq - 1:"),
     ),
     defect(
         "clock_set_back",

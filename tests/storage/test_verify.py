@@ -189,3 +189,12 @@ async def test_a_folder_in_use_is_verified_beside_its_server(place: Place, scrip
 
 def test_a_finding_reads_as_a_sentence() -> None:
     assert str(Finding("entries", 7, "missing from the image")) == "entries 7: missing from the image"
+
+
+async def test_a_table_of_writers_without_its_row_is_found(place: Place, script: Script) -> None:
+    await place.write(script)
+    place.spoil_journal("DELETE FROM writer")
+
+    report = await verify(place.path)
+
+    assert "the table writer does not hold its one row" in [finding.what for finding in report.findings]

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
@@ -28,7 +28,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     suite: str
     seconds: float
-    figures: dict[str, float]
+    figures: dict[str, Any]
     found: list[str]
 
 
@@ -61,7 +61,8 @@ def table(findings: list[Finding]) -> Table:
     rows.add_column("done")
     rows.add_column("found")
     for finding in findings:
-        figures = ", ".join(f"{name.replace('_', ' ')} {amount:,.10g}" for name, amount in finding.figures.items())
+        numbers = {name: amount for name, amount in finding.figures.items() if isinstance(amount, int | float)}
+        figures = ", ".join(f"{name.replace('_', ' ')} {amount:,.10g}" for name, amount in numbers.items())
         rows.add_row(finding.suite, f"{finding.seconds / 60:.1f}", figures, "\n".join(finding.found) or "nothing")
     return rows
 
