@@ -96,4 +96,6 @@ async def update(call: Call) -> web.StreamResponse:
         return call.answer(profile(call, user))
     command = UpdateUser(user_id=user_id, username=request.username, phone_number=request.phone_number)
     outcome = await call.engine.execute(command)
-    return call.changed(profile(call, user), outcome)
+    changed = outcome.subject
+    assert isinstance(changed, User)
+    return call.changed(profile(call, changed), outcome)
