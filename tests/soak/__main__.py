@@ -22,8 +22,25 @@ from .load import FUNDING_MINOR, Load, balances, populate
 from .service import Service
 
 WAL_BYTES_MAX: Final = 128 * 2**20
-GROWTH_PER_RECORD_MAX: Final = 32.0
-"""Bytes of memory a record may leave behind: a key is remembered for a day (some 200 bytes, and 15 of 100 records have one)."""
+KEY_BYTES: Final = 200.0
+"""Memory that an idempotency key takes: it is remembered for a day, up to a million of them."""
+
+GROWTH_PER_RECORD_MAX: Final = 12.0
+"""Bytes of memory a record may leave behind beside its key: half of the smallest object there is."""
+
+WARM_RECORDS: Final = 300_000
+"""Records of a life before its memory is judged: by then the image's page cache, 64 MiB, is full of the pages that they wrote."""
+
+FITTED_MIN: Final = 10
+FITTED_RECORDS_MIN: Final = 100_000
+"""The least samples, and records between them, that a line is drawn through."""
+
+DRIFT_MAX: Final = 3.0
+DRIFT_MS: Final = 5.0
+"""The p99 of the last quarter may be so many times that of the first, and so much more, before it is called drift."""
+
+DESCRIPTORS_LEFT_MAX: Final = 8
+"""Descriptors that a life may have open when its load has ended, more than when it began: readers and the printer of receipts."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +85,7 @@ async def live(
     """One life of the server under load; it is killed, or ended, at its end."""
     seconds = plan.seconds / plan.lives
     load.latencies = []
+    before = await asyncio.to_thread(service.sample)
     watching = asyncio.create_task(watch(service, load, samples, life, plan.sample_s))
     killed = life % 2 == 1
     try:
@@ -79,6 +97,7 @@ async def live(
             await running
         else:
             await load.run(service.port, rate, seconds)
+            await settle(service, life, load, before)
     finally:
         watching.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -89,22 +108,45 @@ async def live(
             load.book.failed.append(f"stopped with exit code {code}")
 
 
-def growth(samples: list[dict[str, float]]) -> float:
-    """Bytes of memory a record, over the second half of the longest life: the slope of a straight line."""
+async def settle(service: Service, life: int, load: Load, before: dict[str, float]) -> None:
+    """Every connection's descriptor comes back once the load has ended."""
+    left = DESCRIPTORS_LEFT_MAX + 1.0
+    for _ in range(50):
+        left = (await asyncio.to_thread(service.sample))["descriptors"] - before["descriptors"]
+        if left <= DESCRIPTORS_LEFT_MAX:
+            return
+        await asyncio.sleep(0.1)
+    load.book.failed.append(f"life {life}: {left:.0f} descriptors stay open after the load")
+
+
+def growth(samples: list[dict[str, float]]) -> float | None:
+    """Bytes of memory a record, in the longest life once its caches are full: the slope of a straight line. None where no life was long enough to tell."""
     lives = {int(sample["life"]) for sample in samples}
     longest = max(([sample for sample in samples if sample["life"] == life] for life in lives), key=len, default=[])
-    half = longest[len(longest) // 2 :]
-    records = [sample["walletd_journal_sequence"] for sample in half]
-    if len(half) < 3 or records[0] == records[-1]:
-        return 0.0
-    return statistics.linear_regression(records, [sample["rss"] for sample in half]).slope
+    records = [sample["walletd_journal_sequence"] for sample in longest]
+    warm = [index for index, record in enumerate(records) if record - records[0] >= WARM_RECORDS]
+    if len(warm) < FITTED_MIN or records[warm[-1]] - records[warm[0]] < FITTED_RECORDS_MIN:
+        return None
+    fitted = longest[warm[0] :]
+    return statistics.linear_regression(records[warm[0] :], [sample["rss"] for sample in fitted]).slope
+
+
+def drift(samples: list[dict[str, float]]) -> tuple[float, float]:
+    """The p99 of the first and of the last quarter, in milliseconds: medians, for one stall of the machine is no drift."""
+    quarter = max(1, len(samples) // 4)
+    times = [sample["p99_ms"] for sample in samples] or [0.0]
+    return statistics.median(times[:quarter]), statistics.median(times[-quarter:])
 
 
 def judge(samples: list[dict[str, float]], load: Load) -> list[str]:
     """What is wrong with the samples and with what clients were told."""
     found = load.book.failed[:20]
-    if (slope := growth(samples)) > GROWTH_PER_RECORD_MAX and len(samples) > 60:
-        found.append(f"memory grows by {slope:.1f} bytes a record")
+    explained = KEY_BYTES * load.book.keys / max(1, load.book.written)
+    if (slope := growth(samples)) is not None and slope - explained > GROWTH_PER_RECORD_MAX:
+        found.append(f"memory grows by {slope - explained:.1f} bytes a record beside the {explained:.1f} of its key")
+    first, last = drift(samples)
+    if last > DRIFT_MAX * first + DRIFT_MS and len(samples) > 60:
+        found.append(f"the p99 rose from {first:.1f} ms in the first quarter to {last:.1f} ms in the last")
     for name in ("journal.db-wal", "ledger.db-wal"):
         if (largest := max((sample[name] for sample in samples), default=0)) > WAL_BYTES_MAX:
             found.append(f"{name} grew to {largest:,.0f} bytes")
@@ -119,8 +161,8 @@ async def soak(folder: Path, plan: Plan) -> tuple[dict[str, float], list[str], l
     samples: list[dict[str, float]] = []
     try:
         service.start()
-        population, treasury = await populate(service.port, plan.wallets)
-        load = Load(population, seed=1)
+        population, treasury, tokens = await populate(service.port, plan.wallets)
+        load = Load(population, seed=1, tokens=tokens)
         highest = await burst(service, load, plan.burst_s)
         rate = plan.rate or highest / 2
         starts = []
@@ -136,7 +178,7 @@ async def soak(folder: Path, plan: Plan) -> tuple[dict[str, float], list[str], l
         figures = await asyncio.to_thread(service.sample)
         await asyncio.to_thread(service.end, signal.SIGTERM)
         found = judge(samples, load)
-        told = [FUNDING_MINOR + told for told in load.book.sums]
+        told = [FUNDING_MINOR + told for told in load.book.sums[:-1]]
         wrong = [index for index in range(len(held)) if held[index] != told[index] and index not in load.book.doubtful]
         if wrong:
             found.append(
@@ -161,7 +203,7 @@ def figures_of(
     wrong: int,
 ) -> dict[str, float]:
     """What is reported."""
-    quarter = max(1, len(samples) // 4)
+    first_ms, last_ms = drift(samples)
     records = max(1.0, last["walletd_journal_sequence"])
     rounded: dict[str, Any] = {
         "requests_a_second": rate,
@@ -175,16 +217,20 @@ def figures_of(
         "records": records,
         "journal_bytes_a_record": last["journal.db"] / records,
         "image_bytes_a_record": last["ledger.db"] / records,
-        "memory_bytes_a_record": growth(samples),
         "memory_mib_most": max((sample["rss"] for sample in samples), default=0) / 2**20,
         "descriptors_most": max((sample["descriptors"] for sample in samples), default=0),
         "journal_wal_mib_most": max((sample["journal.db-wal"] for sample in samples), default=0) / 2**20,
         "image_wal_mib_most": max((sample["ledger.db-wal"] for sample in samples), default=0) / 2**20,
         "fold_lag_records_most": max((sample["walletd_fold_lag_records"] for sample in samples), default=0),
-        "p99_ms_first_quarter": statistics.median(sample["p99_ms"] for sample in samples[:quarter]),
-        "p99_ms_last_quarter": statistics.median(sample["p99_ms"] for sample in samples[-quarter:]),
+        "keys": load.book.keys,
+        "receipts": last["receipts"],
+        "threads_most": max((sample["threads"] for sample in samples), default=0),
+        "p99_ms_first_quarter": first_ms,
+        "p99_ms_last_quarter": last_ms,
         "slowest_ms": max((sample["max_ms"] for sample in samples), default=0),
     }
+    if (slope := growth(samples)) is not None:
+        rounded |= {"memory_bytes_a_record": slope, "memory_mib_an_hour": slope * rate * 3600 / 2**20}
     return {name: round(value, 2) for name, value in rounded.items()}
 
 

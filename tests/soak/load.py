@@ -8,7 +8,6 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
 from typing import Final
 
 CONNECTIONS: Final = 64
@@ -17,9 +16,15 @@ BATCH_ITEMS: Final = 20
 HOT: Final = 2
 """Wallets that take part in every twentieth transfer."""
 
-_LENGTH: Final = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
+PAYERS: Final = 4
+"""Users who can log in. Each of their payments has a receipt printed, so they are few: two in a thousand requests."""
 
-Answered = Callable[[int, bytes], None]
+PASSWORD: Final = "correct horse battery"
+USD: Final = 840
+TREASURY: Final = -1
+"""Stands for the Treasury where a wallet's index is meant: the last place of a book."""
+
+_LENGTH: Final = re.compile(rb"\r\nContent-Length: (\d+)\r\n", re.IGNORECASE)
 
 
 class Client:
@@ -47,24 +52,27 @@ class Client:
         self._writer.close()
 
 
-def request(method: str, path: str, body: object = None, key: str | None = None) -> bytes:
+def request(method: str, path: str, body: object = None, key: str | None = None, token: str | None = None) -> bytes:
     """A request as it goes over the wire."""
     content = b"" if body is None else json.dumps(body).encode()
     keyed = f"Idempotency-Key: {key}\r\n" if key is not None else ""
+    keyed += f"Authorization: Token {token}\r\n" if token is not None else ""
     head = f"{method} {path} HTTP/1.1\r\nHost: soak\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n{keyed}\r\n"
     return head.encode() + content
 
 
 class Book:
-    """What clients were told: by wallet the sum of what was acknowledged. Wallets that a lost answer leaves in doubt are in `doubtful`."""
+    """What clients were told: by wallet, the Treasury last, the sum of what was acknowledged. Wallets that a lost answer leaves in doubt are in `doubtful`."""
 
     def __init__(self, size: int) -> None:
-        self.sums = [0] * size
+        self.sums = [0] * (size + 1)
+        self.keys = 0
+        self.written = 0
         self.doubtful: set[int] = set()
         self.acknowledged = 0
         self.refused = 0
         self.failed: list[str] = []
-        self.retries: list[tuple[bytes, list[tuple[int, int, int]]]] = []
+        self.retries: list[tuple[bytes, list[tuple[int, int, int]], int]] = []
 
     def moved(self, transfers: list[tuple[int, int, int]]) -> None:
         """Each (source, destination, amount) was acknowledged."""
@@ -75,13 +83,13 @@ class Book:
 
 
 class Load:
-    """Makes requests on wallets, given as (wallet id, user id), and sends them."""
+    """Makes requests on wallets, given as (wallet id, user id), and sends them. `tokens` are the logins of the first wallets' users."""
 
-    def __init__(self, wallets: list[tuple[str, int]], seed: int) -> None:
+    def __init__(self, wallets: list[tuple[str, int]], seed: int, tokens: list[str] | None = None) -> None:
         self.wallets = wallets
+        self.tokens = tokens or []
         self.book = Book(len(wallets))
         self._rng = random.Random(seed)
-        self._keys = 0
         self.latencies: list[float] = []
 
     async def run(self, port: int, rate: float, seconds: float) -> None:
@@ -115,9 +123,9 @@ class Load:
         """Send what was in doubt again, with its key: the answer says what became of it."""
         client = await Client.connect(port)
         retries, self.book.retries = self.book.retries, []
-        for sent, transfers in retries:
+        for sent, transfers, expected in retries:
             status, body = await client.ask(sent)
-            self._judge(status, body, transfers, 201)
+            self._judge(status, body, transfers, expected)
         client.close()
 
     async def _one(self, client: Client) -> None:
@@ -127,7 +135,7 @@ class Load:
         elif kind < 0.20:
             await self._batch(client)
         else:
-            await self._transfer(client, keyed=kind < 0.35, digital=kind > 0.88)
+            await self._transfer(client, keyed=self._rng.random() < 0.2)
 
     def _pair(self) -> tuple[int, int, int]:
         source, destination = self._rng.sample(range(len(self.wallets)), 2)
@@ -136,32 +144,66 @@ class Load:
             source = source if source != destination else HOT
         return source, destination, self._rng.randint(1, 500)
 
-    async def _transfer(self, client: Client, *, keyed: bool, digital: bool) -> None:
-        pair = self._pair()
-        source, destination, amount = pair
+    async def _transfer(self, client: Client, *, keyed: bool) -> None:
         key = None
         if keyed:
-            self._keys += 1
-            key = f"{id(self)}-{self._keys}"
-        if digital:
-            body: dict[str, object] = {
-                "sender_user_id": self.wallets[source][1],
-                "recipient_user_id": self.wallets[destination][1],
-                "amount": amount / 100,
-            }
-            sent, expected = request("POST", "/transfer", body, key), 201
-        else:
-            body = {
-                "source": self.wallets[source][0],
-                "destination": self.wallets[destination][0],
-                "amount": str(amount),
-            }
-            sent, expected = request("POST", "/v1/transfers", body, key), 201
-        await self._write(client, sent, [pair], expected, has_key=key is not None)
-        if key is not None and self._rng.random() < 0.1:
-            status, _ = await client.ask(sent)
-            if status not in (201, 422, 409):
-                self.book.failed.append(f"a repetition with its key was answered {status}")
+            self.book.keys += 1
+            key = f"{id(self)}-{self.book.keys}"
+        ways = ((60, self._native), (12, self._digital), (12, self._service), (6, self._credits), (6, self._internal))
+        way = self._rng.choices([way for _, way in ways], [weight for weight, _ in ways])[0]
+        if self.tokens and self._rng.random() < 0.002:
+            way = self._payment
+        sent, moved, expected = way(key)
+        status, first = await self._write(client, sent, [moved], expected, has_key=key is not None)
+        if key is not None and status == expected and self._rng.random() < 0.1:
+            again, second = await client.ask(sent)
+            # One API answers the balance as it is by now.
+            if again not in (status, 503) or (again == status and second != first and way != self._credits):
+                self.book.failed.append(
+                    f"a repetition of {sent[:60]!r} was answered {again} {second!r} after {first!r}"
+                )
+
+    def _native(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        source, destination, amount = moved = self._pair()
+        wallets = {"source": self.wallets[source][0], "destination": self.wallets[destination][0]}
+        return request("POST", "/v1/transfers", wallets | {"amount": str(amount)}, key), moved, 201
+
+    def _digital(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        source, destination, amount = moved = self._pair()
+        users = {"sender_user_id": self.wallets[source][1], "recipient_user_id": self.wallets[destination][1]}
+        return request("POST", "/transfer", users | {"amount": amount / 100}, key), moved, 201
+
+    def _service(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        source, destination, amount = moved = self._pair()
+        wallets = {"fromWalletId": self.wallets[source][0], "toWalletId": self.wallets[destination][0]}
+        return request("POST", "/wallet/transfer", wallets | {"amount": amount / 100}, key), moved, 201
+
+    def _credit(self) -> tuple[str, int, tuple[int, int, int]]:
+        """A top-up or a spending: its name, the user, and what it moves."""
+        index, _, amount = self._pair()
+        if self._rng.random() < 0.5:
+            return "topup", self.wallets[index][1], (TREASURY, index, amount)
+        return "spend", self.wallets[index][1], (index, TREASURY, amount)
+
+    def _credits(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        kind, user, moved = self._credit()
+        path = f"/api/v1/wallets/users/{user}/{kind.replace('topup', 'top-up')}"
+        return request("POST", path, {"amount": str(moved[2] / 100), "asset_type_id": USD}, key), moved, 200
+
+    def _internal(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        kind, user, moved = self._credit()
+        if key is None:  # this API takes none without
+            self.book.keys += 1
+            key = f"{id(self)}-{self.book.keys}"
+        body = {"user_id": str(user), "asset_type": "USD", "amount": str(moved[2] / 100), "idempotency_key": key}
+        return request("POST", f"/api/v1/transactions/{kind}", body), moved, 201
+
+    def _payment(self, key: str | None) -> tuple[bytes, tuple[int, int, int], int]:
+        source = self._rng.randrange(len(self.tokens))
+        destination = self._rng.randrange(len(self.tokens), len(self.wallets))
+        body = {"receiver_id": self.wallets[destination][1], "amount": "0.01"}
+        sent = request("POST", "/api/wallet/transfer/", body, key, self.tokens[source])
+        return sent, (source, destination, 1), 201
 
     async def _batch(self, client: Client) -> None:
         pairs = [self._pair() for _ in range(BATCH_ITEMS)]
@@ -180,19 +222,21 @@ class Load:
 
     async def _write(
         self, client: Client, sent: bytes, transfers: list[tuple[int, int, int]], expected: int, *, has_key: bool
-    ) -> None:
+    ) -> tuple[int, bytes]:
         try:
             status, body = await client.ask(sent)
         except (OSError, asyncio.IncompleteReadError):
             if has_key:
-                self.book.retries.append((sent, transfers))
+                self.book.retries.append((sent, transfers, expected))
             else:
                 self.book.doubtful.update(*((source, destination) for source, destination, _ in transfers))
             raise
         self._judge(status, body, transfers, expected)
+        return status, body
 
     def _judge(self, status: int, body: bytes, transfers: list[tuple[int, int, int]], expected: int) -> None:
         if status == expected:
+            self.book.written += 1
             self.book.moved(transfers)
         elif b"insufficient" in body.lower() or status == 503:
             self.book.refused += 1
@@ -200,12 +244,26 @@ class Load:
             self.book.failed.append(f"a write was answered {status}: {body[:200]!r}")
 
 
-async def populate(port: int, count: int) -> tuple[list[tuple[str, int]], str]:
-    """That many users with a funded wallet in the default asset each, and the Treasury's wallet id."""
+async def log_in(client: Client) -> tuple[list[tuple[str, int]], list[str]]:
+    """The payers, each with a wallet, and their logins."""
+    wallets, tokens = [], []
+    for number in range(PAYERS):
+        name = f"payer-{number}"
+        person = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        user = json.loads((await client.ask(request("POST", "/users", person)))[1])["user_id"]
+        owned = json.loads((await client.ask(request("GET", f"/v1/wallets?user_id={user}")))[1])["data"]
+        wallets.append((owned[0]["id"], user))
+        _, body = await client.ask(request("POST", "/api/auth/login/", {"username": name, "password": PASSWORD}))
+        tokens.append(json.loads(body)["token"])
+    return wallets, tokens
+
+
+async def populate(port: int, count: int) -> tuple[list[tuple[str, int]], str, list[str]]:
+    """That many users with a funded wallet in the default asset each, the payers first; the Treasury's wallet id; the payers' logins."""
     client = await Client.connect(port)
     _, body = await client.ask(request("GET", "/v1/assets"))
     treasury = json.loads(body)["data"][0]["treasury_wallet_id"]
-    wallets: list[tuple[str, int]] = []
+    wallets, tokens = await log_in(client)
 
     async def make(share: int) -> None:
         own = await Client.connect(port)
@@ -224,7 +282,7 @@ async def populate(port: int, count: int) -> tuple[list[tuple[str, int]], str]:
         status, body = await client.ask(request("POST", "/v1/transfers/batch", {"transfers": items, "atomic": True}))
         assert status == 200, body[:300]
     client.close()
-    return wallets, treasury
+    return wallets, treasury, tokens
 
 
 async def balances(port: int, wallets: list[tuple[str, int]]) -> list[int]:

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 READY_S: Final = 60.0
 PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-WATCHED: Final = ("journal.db", "journal.db-wal", "ledger.db", "ledger.db-wal", "access.db")
+WATCHED: Final = ("journal.db", "journal.db-wal", "ledger.db", "ledger.db-wal", "access.db", "access.db-wal")
 
 
 class Service:
@@ -86,6 +86,7 @@ class Service:
         for name in WATCHED:
             path = self.data / name
             values[name] = path.stat().st_size if path.exists() else 0
+        values["receipts"] = sum(len(names) for _, _, names in os.walk(self.data / "media" / "receipts"))
         return values | self._metrics()
 
     def _metrics(self) -> dict[str, float]:

@@ -8,11 +8,18 @@ from .load import Load
 CALM = {
     "life": 0.0,
     "rss": 1e8,
+    "p99_ms": 5.0,
     "journal.db-wal": 1e6,
     "ledger.db-wal": 1e6,
     "walletd_journal_sequence": 0.0,
     "walletd_invariant_violations_total": 0.0,
 }
+
+
+def sample_at(number: int, *, bytes_a_record: float) -> dict[str, float]:
+    """One of a row of samples, ten thousand records apart."""
+    records = 10_000.0 * number
+    return CALM | {"walletd_journal_sequence": records, "rss": 1e8 + bytes_a_record * records}
 
 
 async def test_a_server_under_load_and_ended_twice_loses_nothing(tmp_path: Path) -> None:
@@ -24,10 +31,28 @@ async def test_a_server_under_load_and_ended_twice_loses_nothing(tmp_path: Path)
     assert len(samples) >= 3
 
 
-def test_memory_that_grows_with_the_records_is_found() -> None:
-    samples = [CALM | {"walletd_journal_sequence": 1000.0 * n, "rss": 1e8 + 100_000.0 * n} for n in range(100)]
-    assert round(growth(samples)) == 100
-    assert any("memory grows by 100.0 bytes a record" in line for line in judge(samples, Load([], 1)))
+def test_memory_that_grows_with_the_records_is_found_once_caches_are_full() -> None:
+    filling = [sample_at(n, bytes_a_record=100.0) for n in range(25)]
+    growing = [sample_at(n, bytes_a_record=100.0) for n in range(100)]
+    assert growth(filling) is None
+    assert round(growth(growing) or 0) == 100
+    assert judge(filling, Load([], 1)) == []
+    assert judge(growing, Load([], 1)) == ["memory grows by 100.0 bytes a record beside the 0.0 of its key"]
+
+
+def test_a_leak_of_one_small_object_a_request_is_found_beside_the_keys_that_are_remembered() -> None:
+    load = Load([], 1)
+    load.book.written, load.book.keys = 10_000, 2_000
+    kept = [sample_at(n, bytes_a_record=40.0) for n in range(100)]
+    leaking = [sample_at(n, bytes_a_record=64.0) for n in range(100)]
+    assert judge(kept, load) == []
+    assert judge(leaking, load) == ["memory grows by 24.0 bytes a record beside the 40.0 of its key"]
+
+
+def test_answers_that_come_ever_later_are_found() -> None:
+    samples = [CALM | {"p99_ms": 5.0 + n} for n in range(100)]
+    assert any("the p99 rose from" in line for line in judge(samples, Load([], 1)))
+    assert judge([CALM] * 99 + [CALM | {"p99_ms": 5_000.0}], Load([], 1)) == []
 
 
 def test_a_log_that_is_never_emptied_and_a_broken_invariant_are_found() -> None:
