@@ -27,7 +27,7 @@ class Scripted:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self.address = Address("127.0.0.1", 0)
 
     async def __aenter__(self) -> "Scripted":
@@ -35,16 +35,20 @@ class Scripted:
         self.address = Address("127.0.0.1", self._server.sockets[0].getsockname()[1])
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, *raised: object) -> None:
         assert self._server is not None
         self._server.close()
+        for _ in range(3):  # a connection just taken reaches _accepted within so many turns of the loop
+            await asyncio.sleep(0)
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        for writer in self._serving.values():  # one that was ended before its first step has closed nothing
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._serving.values()), return_exceptions=True)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
-        self._serving.add(task)
+        self._serving[asyncio.get_running_loop().create_task(self._serve(reader, writer))] = writer
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,6 +1,7 @@
 """Every checker notices what it is for: a true history passes all of them, and one that was doctored is told by the right one."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -254,6 +255,15 @@ def test_a_refusal_by_surroundings_that_were_not_so_is_untrue(code: RefusalCode)
     life.full, life.fold_full, life.stopped, life.failed = [], [], None, None
     attempt.outcome, attempt.refusal, attempt.open_then = None, Refusal(code), 1
     told_by(truth_of_refusals, history, f"refused as {code}, which was never so")
+
+
+def test_a_refusal_may_be_that_of_an_earlier_one_with_the_same_key_still_open() -> None:
+    history, attempt = history_with(keyed_move)
+    attempt.outcome, attempt.refusal = None, Refusal(RefusalCode.READ_ONLY)
+    history.lives[attempt.life].full, history.lives[attempt.life].fold_full = [], [attempt.asked - 1]
+    told_by(truth_of_refusals, history, "refused as read_only, which was never so")
+    history.attempts.append(replace(attempt, label="earlier", asked=attempt.asked - 2))
+    assert not any(attempt.label in sentence for sentence in truth_of_refusals(history))
 
 
 def test_a_key_said_to_be_reused_that_was_not_is_untrue() -> None:

@@ -45,15 +45,26 @@ def moments(history: History, attempt: Attempt) -> Iterator[list[Answer]]:
 
 def _was_true(history: History, attempt: Attempt, refusal: Refusal) -> bool:
     code = refusal.code
+    life = history.lives[attempt.life]
     if code is RefusalCode.OVERLOADED:
-        life = history.lives[attempt.life]
-        return attempt.open_then > min(life.in_flight_max, life.mailbox_max)
+        return max(each.open_then for each in _sharing(history, attempt)) > min(life.in_flight_max, life.mailbox_max)
     if code in ENVIRONMENT:
         assert attempt.answered is not None
-        return environment_was_so(history.lives[attempt.life], code, attempt.asked, attempt.answered)
+        asked = min(each.asked for each in _sharing(history, attempt))
+        return environment_was_so(life, code, asked, attempt.answered)
     if code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
         return _key_was_used(history, attempt)
     return any(_same(answers[-1], refusal, _index(attempt, answers)) for answers in moments(history, attempt))
+
+
+def _sharing(history: History, attempt: Attempt) -> Iterator[Attempt]:
+    """An attempt, and those with its key that were open when it came: it was given their answer, so what was so in their time counts."""
+    for each in history.attempts:
+        open_then = 0 <= each.asked <= attempt.asked and (each.answered is None or each.answered >= attempt.asked)
+        if each is attempt or (
+            attempt.key is not None and each.key == attempt.key and each.life == attempt.life and open_then
+        ):
+            yield each
 
 
 def _index(attempt: Attempt, answers: list[Answer]) -> int | None:
