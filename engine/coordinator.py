@@ -92,7 +92,9 @@ class Coordinator:
         if len(move.legs) != 2:
             return False
         (first_ref, first_amount), (second_ref, second_amount) = move.legs
-        first, second = self._find(first_ref), self._find(second_ref)
+        find, find_holding = self._find, self._ledger.find_holding
+        first = find(first_ref) if isinstance(first_ref, str) else find_holding(first_ref)
+        second = find(second_ref) if isinstance(second_ref, str) else find_holding(second_ref)
         if first is None or second is None or first is second or first_amount + second_amount != 0:
             return False
         source, destination, amount = (first, second, second_amount)

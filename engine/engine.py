@@ -35,7 +35,7 @@ from .directory import Directory
 from .draft import Draft, Name, Undecided
 from .folding import Folding
 from .idempotency import bound_request, differing_members, key_digest
-from .limits import GROUP_MAX, IDEMPOTENCY_KEYS_IN_MEMORY_MAX, IN_FLIGHT_MAX, MAILBOX_DEPTH_MAX
+from .limits import GATHER_S, GROUP_MAX, IDEMPOTENCY_KEYS_IN_MEMORY_MAX, IN_FLIGHT_MAX, MAILBOX_DEPTH_MAX
 from .outcome import Outcome, outcome_of, refused_batch
 from .ports import (
     Fenced,
@@ -86,6 +86,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     mailbox_depth_max: int = MAILBOX_DEPTH_MAX
     keys_in_memory_max: int = IDEMPOTENCY_KEYS_IN_MEMORY_MAX
     room_poll_s: float = 1.0
+    gather_s: float = GATHER_S
 
 
 class EngineStats:
@@ -139,6 +140,7 @@ class Engine:
         self._in_flight: deque[Operation] = deque()
         self._keyed: dict[bytes, KeyedRun] = {}
         self._work = asyncio.Event()
+        self._together = 0  # how many were in flight at the end of the latest flush
         self._idle = asyncio.Event()
         self._idle.set()
         self._watchers: list[asyncio.Future[None]] = []
@@ -318,7 +320,8 @@ class Engine:
         self._claimed.update(draft.names)
         self._in_flight.append(operation)
         self._idle.clear()
-        self._work.set()
+        if len(self._in_flight) >= self._together:
+            self._work.set()
         return False
 
     def _take_turn(self, operation: Operation, wallet: Wallet | None) -> bool:
@@ -383,10 +386,24 @@ class Engine:
             self._work.clear()
             while self._in_flight and self.state is not EngineState.FAILED:
                 await self._flush()
+                await self._gather()
+            self._together = 0
             if not self._mailboxes:
                 self._idle.set()
             if self.state is EngineState.READ_ONLY:
                 await self._wait_for_room()
+
+    async def _gather(self) -> None:
+        """Wait until as many are in flight as were together before, for `gather_s` at most.
+
+        Clients that answer each answer with a request would form two groups in turns, each waiting for the other's flush; one
+        group of both is 1.1 to 1.6 times as fast.
+        """
+        if len(self._in_flight) < self._together:
+            self._work.clear()
+            timer = asyncio.get_running_loop().call_later(self._options.gather_s, self._work.set)
+            await self._work.wait()
+            timer.cancel()
 
     async def _flush(self) -> None:
         waiting = itertools.islice(self._in_flight, GROUP_MAX)
@@ -401,6 +418,7 @@ class Engine:
             self._fail(error, 0 if isinstance(error, Fenced) else len(rows))
             return
         self.stats.flushed(len(rows), time.perf_counter() - started)
+        self._together = len(self._in_flight)
         self._commit(list(itertools.islice(self._in_flight, len(rows))))
 
     def _commit(self, group: list[Operation]) -> None:

@@ -168,7 +168,10 @@ def decimal_text(amount_minor: int, scale: int) -> str:
 
 def decimal_number(amount_minor: int, scale: int) -> msgspec.Raw:
     """The same as a JSON number, to be embedded in an answer: (15050, 2) is `150.50`."""
-    return msgspec.Raw(decimal_text(amount_minor, scale).encode())
+    if scale == 0:
+        return msgspec.Raw(b"%d" % amount_minor)
+    digits = b"%0*d" % (scale + 1 + (amount_minor < 0), amount_minor)
+    return msgspec.Raw(b"%b.%b" % (digits[:-scale], digits[-scale:]))
 
 
 def _unquoted(text: bytes, pointer: str) -> bytes:

@@ -153,7 +153,7 @@ class World:
     """
 
     def __init__(self, *, options: EngineOptions | None = None, store: MemoryJournal | None = None) -> None:
-        self.options = options or EngineOptions(room_poll_s=0)
+        self.options = options or EngineOptions(room_poll_s=0, gather_s=0)
         self.clock = Clock()
         self.ids = Ids()
         self.store = store or MemoryJournal()

@@ -51,7 +51,7 @@ async def create(call: Call) -> web.StreamResponse:
     call.principal.require_user(sender, scope=Scope.WRITE)
     asset = default_asset(call)
     amount = major_units(request.amount, asset.scale)
-    call.engine.ledger.user(recipient)  # that there is none is said before that the sender has too little
+    call.engine.ledger.check_user(recipient)  # that there is none is said before that the sender has too little
     move = transfer(
         Holding(asset.code, user_id=sender),
         Holding(asset.code, user_id=recipient),

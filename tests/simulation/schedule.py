@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from walletd.engine import Engine, EngineOptions, EngineState, MemoryJournal
-from walletd.engine.limits import IDEMPOTENCY_KEY_LIFE_US
+from walletd.engine.limits import GATHER_S, IDEMPOTENCY_KEY_LIFE_US
 from walletd.engine.ports import Fenced, JournalFull, OutcomeUnknown, StorageUnusable
 from walletd.engine.records import GENESIS, BrokenJournal, decode, decode_unchained
 from walletd.tests.builders import Ids
@@ -102,6 +102,7 @@ class Schedule:
             mailbox_depth_max=random.randint(1, 2) if random.random() < 0.25 else 1_000,
             keys_in_memory_max=random.choice((1, 2, 1_000)),
             room_poll_s=0.01,
+            gather_s=random.choice((0.0, GATHER_S)),
         )
         self.life.in_flight_max, self.life.mailbox_max = options.in_flight_max, options.mailbox_depth_max
         return options

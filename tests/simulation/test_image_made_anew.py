@@ -71,7 +71,7 @@ class Setting:
     """A world with one key in memory at most, and two payments made under keys: the first key must be looked up in the image."""
 
     def __init__(self) -> None:
-        self.world = World(options=EngineOptions(keys_in_memory_max=1, room_poll_s=0))
+        self.world = World(options=EngineOptions(keys_in_memory_max=1, room_poll_s=0, gather_s=0))
         self.image = GatedImage(self.world.store)
         self.world.image = self.image
 

@@ -280,7 +280,7 @@ async def test_a_journal_that_is_full_while_the_engine_stops_leaves_nobody_unans
 
 
 async def test_a_read_only_engine_stops() -> None:
-    async with World(options=EngineOptions(room_poll_s=3_600)) as world:
+    async with World(options=EngineOptions(room_poll_s=3_600, gather_s=0)) as world:
         await world.asset()
         world.store.rows_max = len(world.store.rows)
         await world.refused(CreateUser())

@@ -215,7 +215,7 @@ async def test_the_key_of_an_unknown_outcome_tells_after_the_restart_whether_it_
 
 
 async def test_a_key_beyond_memorys_bound_is_found_through_the_image() -> None:
-    async with World(options=EngineOptions(keys_in_memory_max=2)) as world:
+    async with World(options=EngineOptions(keys_in_memory_max=2, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(100), await world.wallet()
         for number in range(5):
@@ -240,7 +240,7 @@ class LaggingImage(MemoryImage):
 
 
 async def test_a_new_key_beyond_memorys_bound_waits_only_for_the_fold_of_what_was_pushed_out() -> None:
-    async with World(options=EngineOptions(keys_in_memory_max=1)) as world:
+    async with World(options=EngineOptions(keys_in_memory_max=1, gather_s=0)) as world:
         image = LaggingImage(world.store)
         await world.restart(image)
         await world.asset()
@@ -259,7 +259,7 @@ async def test_a_new_key_beyond_memorys_bound_waits_only_for_the_fold_of_what_wa
 
 
 async def test_concurrent_duplicates_of_a_key_beyond_memorys_bound_have_one_effect() -> None:
-    async with World(options=EngineOptions(keys_in_memory_max=1)) as world:
+    async with World(options=EngineOptions(keys_in_memory_max=1, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(100), await world.wallet()
         for number in range(3):

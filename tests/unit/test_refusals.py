@@ -215,7 +215,7 @@ async def test_a_batch_beyond_its_bound_is_refused_as_a_whole() -> None:
 
 
 async def test_past_the_bound_of_records_in_flight_a_command_is_refused_as_overloaded() -> None:
-    async with World(options=EngineOptions(in_flight_max=3)) as world:
+    async with World(options=EngineOptions(in_flight_max=3, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(100), await world.wallet()
         world.gate.shut()
@@ -233,7 +233,7 @@ async def test_past_the_bound_of_records_in_flight_a_command_is_refused_as_overl
 
 
 async def test_a_mailbox_takes_no_more_than_its_bound_and_refuses_the_next_as_overloaded() -> None:
-    async with World(options=EngineOptions(mailbox_depth_max=2)) as world:
+    async with World(options=EngineOptions(mailbox_depth_max=2, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
@@ -252,7 +252,7 @@ async def test_a_mailbox_takes_no_more_than_its_bound_and_refuses_the_next_as_ov
 
 
 async def test_draining_a_mailbox_never_brings_more_records_in_flight_than_their_bound() -> None:
-    async with World(options=EngineOptions(in_flight_max=3)) as world:
+    async with World(options=EngineOptions(in_flight_max=3, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
@@ -270,7 +270,7 @@ async def test_draining_a_mailbox_never_brings_more_records_in_flight_than_their
 
 
 async def test_a_mailbox_that_refuses_its_only_guest_is_taken_away_again() -> None:
-    async with World(options=EngineOptions(mailbox_depth_max=0)) as world:
+    async with World(options=EngineOptions(mailbox_depth_max=0, gather_s=0)) as world:
         await world.asset()
         ann, bob = await world.wallet(10), await world.wallet()
         world.gate.shut()
