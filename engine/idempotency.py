@@ -15,6 +15,7 @@ from .limits import IDEMPOTENCY_KEY_LIFE_US, IDEMPOTENCY_KEYS_IN_MEMORY_MAX
 
 _VALUE_LENGTH_MAX: Final = 64
 _MARK_INTERVAL_US: Final = 1_000_000
+_FORGOTTEN_AT_ONCE: Final = 16
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -53,6 +54,7 @@ class KeyIndex:
         self._marks: deque[tuple[int, int]] = deque()  # (seq, at): keys with a lower seq are at most as young as `at`
         self._evicted_at = -IDEMPOTENCY_KEY_LIFE_US
         self._now = 0
+        self._living_seq = 0  # keys with a lower one are over
         self.evicted_seq = 0
         """The latest record whose key was pushed out alive: every later key is here."""
 
@@ -66,7 +68,8 @@ class KeyIndex:
 
     def find(self, digest: bytes) -> int | None:
         """The record that a key is bound to."""
-        return self._seqs.get(digest)
+        seq = self._seqs.get(digest)
+        return None if seq is None or seq < self._living_seq else seq
 
     def bind(self, digest: bytes, seq: int, at: int) -> None:
         """Remember a key. Called in order of seq. A key whose life is over may be bound anew."""
@@ -78,17 +81,21 @@ class KeyIndex:
             self._marks.append((seq, at))
         self.expire(at)
         while len(self._order) > self._keys_max:
-            self.evicted_seq = self._seqs[self._order[0]]
-            self._forget_oldest()
-            self._evicted_at = at
+            oldest = self._forget_oldest()
+            if oldest >= self._living_seq:
+                self.evicted_seq = oldest
+                self._evicted_at = at
 
     def expire(self, now: int) -> None:
-        """Forget the keys whose life is over at `now`, to within a second."""
+        """End the life of keys that are too old at `now`, to within a second; so many are forgotten in a call that a clock's jump is no stall."""
         self._now = max(self._now, now)
         while len(self._marks) > 1 and self._marks[1][1] < now - IDEMPOTENCY_KEY_LIFE_US:
             self._marks.popleft()
-            while self._order and self._seqs[self._order[0]] < self._marks[0][0]:
-                self._forget_oldest()
+            self._living_seq = self._marks[0][0]
+        for _ in range(_FORGOTTEN_AT_ONCE):
+            if not self._order or self._seqs[self._order[0]] >= self._living_seq:
+                break
+            self._forget_oldest()
 
-    def _forget_oldest(self) -> None:
-        del self._seqs[self._order.popleft()]
+    def _forget_oldest(self) -> int:
+        return self._seqs.pop(self._order.popleft())

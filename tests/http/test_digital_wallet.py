@@ -156,6 +156,13 @@ async def test_a_user_may_change_its_username_and_phone_number(client: Client) -
     assert (await client.get(f"/users/{user}")).body == answer.body
 
 
+async def test_two_changes_at_once_are_each_shown_as_they_left_the_user(client: Client) -> None:
+    user = await register(client, "ann")
+    names = ["anna", "anne", "hannah"]
+    answers = await client.at_once(*(client.send("PUT", f"/users/{user}", {"username": name}) for name in names))
+    assert [answer.json["username"] for answer in answers] == names
+
+
 async def test_null_clears_the_phone_number_and_what_is_left_out_stays(client: Client) -> None:
     user = await register(client, "ann", phone_number="123")
     assert (await client.send("PUT", f"/users/{user}", {"username": "anna"})).json["phone_number"] == "123"

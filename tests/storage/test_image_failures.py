@@ -1,12 +1,13 @@
 """What the image does when its file is lost, spoiled or out of room, and when a fold is cut short."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from walletd.engine.ports import HistoryQuery, JournalFull, StorageUnusable
 from walletd.storage import history
-from walletd.storage.image import SqliteImage
+from walletd.storage.image import CHECKPOINT_STEPS, SqliteImage
 from walletd.tests.contract.script import Script
 from walletd.tests.storage.conftest import Place
 
@@ -215,3 +216,17 @@ async def test_the_fold_never_writes_to_the_journal(place: Place, script: Script
 
         with pytest.raises(Exception, match="readonly"):
             await connection.execute_fetchall("INSERT INTO journal.writer VALUES (2, 2)")
+
+
+async def test_the_log_stays_small_however_small_the_steps_are(place: Place, script: Script) -> None:
+    for _ in range(1_000):
+        script.user()
+    await place.write(script, fold=False)
+    async with place.image() as image:
+        await image.open()
+        sizes = []
+        for through in range(1, len(script.rows) + 1):
+            await image.fold(through)
+            sizes.append(Path(f"{place.image_path}-wal").stat().st_size)
+
+        assert max(sizes) <= 2 * sizes[CHECKPOINT_STEPS - 1]

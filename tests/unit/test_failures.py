@@ -23,7 +23,7 @@ from walletd.engine import (
     RefusalCode,
     transfer,
 )
-from walletd.engine.ports import Fenced, Head, HistoryQuery, OutcomeUnknown, StorageUnusable
+from walletd.engine.ports import Fenced, Head, HistoryQuery, JournalFull, OutcomeUnknown, StorageUnusable
 from walletd.engine.wallet import InvariantBroken
 from walletd.tests.builders import Fate, World, code_of, keyed, ledger_state, quiet
 
@@ -358,3 +358,29 @@ async def test_a_read_after_the_end_is_refused_and_does_not_hang() -> None:
             await asyncio.wait_for(read, 0.5)
 
         assert caught.value.code is C.STOPPING
+
+
+class ImageWithoutRoomForExpiry(MemoryImage):
+    """Folds, but has no room to forget the keys whose life is over."""
+
+    async def expire_keys(self, before: int) -> None:
+        """See Image."""
+        self.asked = True
+        raise JournalFull("no room")
+
+
+async def test_a_disk_that_fills_up_while_keys_expire_ends_nothing() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(5), await world.wallet()
+        await world.kill()
+        image = ImageWithoutRoomForExpiry(world.store)
+        await world.start(image)
+        await world.engine.execute(transfer(ann, bob, 1))
+
+        await world.engine.history(HistoryQuery(wallet=world.at(bob).number, limit=1))
+        await quiet()
+        await world.engine.execute(transfer(ann, bob, 1))
+
+        assert image.asked
+        assert (world.engine.state, world.at(bob).posted) == (EngineState.RUNNING, 2)

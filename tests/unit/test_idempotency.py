@@ -1,5 +1,6 @@
 """Keys: what a key is bound to, how requests are compared, and what memory keeps."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -55,6 +56,31 @@ def test_a_bound_key_is_found() -> None:
 
     assert (keys.find(digest(1)), keys.find(digest(2)), len(keys)) == (10, None, 1)
     assert keys.complete
+
+
+def test_keys_whose_life_ends_together_are_over_at_once_and_forgotten_a_few_at_a_time() -> None:
+    keys = KeyIndex()
+    for number in range(1_000):
+        keys.bind(digest(number), 1 + number, number // 500 * SECOND_US)
+    after = 2 * LIFE_US
+    sizes = []
+    for number in range(1_000, 1_100):
+        keys.bind(digest(number), 1 + number, after)
+        sizes.append(len(keys))
+
+    assert [number for number in range(1_100) if keys.find(digest(number)) is not None] == list(range(500, 1_100))
+    assert max(before - size for before, size in pairwise([1_000, *sizes])) < 30
+    assert (sizes[-1], keys.complete) == (600, True)
+
+
+def test_a_bound_pushes_keys_out_that_are_over_before_it_counts_as_pushing_out_living_ones() -> None:
+    keys = KeyIndex(40)
+    for number in range(40):
+        keys.bind(digest(number), 1 + number, number * SECOND_US)
+    keys.expire(2 * LIFE_US)
+    keys.bind(digest(40), 41, 2 * LIFE_US)
+
+    assert (keys.complete, keys.evicted_seq) == (True, 0)
 
 
 def test_a_key_is_kept_through_its_whole_life() -> None:
