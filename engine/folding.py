@@ -99,9 +99,10 @@ class Folding:
     async def _follow(self) -> None:
         if self._distrusted is not None:
             raise self._distrusted
-        if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
-            await self._linger()
-        await self._fold_all()
+        while self.folded.seq < self._durable_seq and not self._ending:
+            if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
+                await self._linger()
+            await self._step()
 
     async def _make_anew(self, error: StorageUnusable) -> None:
         if self._made_anew:
@@ -136,18 +137,17 @@ class Folding:
         except TimeoutError:
             return
 
-    async def _fold_all(self) -> None:
-        while self.folded.seq < self._durable_seq and not self._ending:
-            try:
-                folded = await self._image.fold(self._durable_seq)
-                if self._distrusted is not None:
-                    raise self._distrusted  # while the step ran; what it folded is thrown away
-                self.folded = folded
-                self._answer()
-                await self._expire()
-            except JournalFull:
-                self.abandon(Refusal(RefusalCode.READ_ONLY, "The disk is full: the image cannot follow the journal."))
-                await asyncio.sleep(_FULL_RETRY_S)
+    async def _step(self) -> None:
+        try:
+            folded = await self._image.fold(self._durable_seq)
+            if self._distrusted is not None:
+                raise self._distrusted  # while the step ran; what it folded is thrown away
+            self.folded = folded
+            self._answer()
+            await self._expire()
+        except JournalFull:
+            self.abandon(Refusal(RefusalCode.READ_ONLY, "The disk is full: the image cannot follow the journal."))
+            await asyncio.sleep(_FULL_RETRY_S)
 
     async def _expire(self) -> None:
         if self.folded.at - self._expired_at >= _EXPIRE_INTERVAL_US:
