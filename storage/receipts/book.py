@@ -93,6 +93,7 @@ class ReceiptBook:
         self._names = JournalNames(engine.ledger, journal)
         self._asked: dict[int, asyncio.Task[None]] = {}
         self._following: asyncio.Task[None] | None = None
+        self._remembering: asyncio.Task[None] | None = None
         self._remembered = 0
         self._troubled = False
         self._busy = False
@@ -111,6 +112,8 @@ class ReceiptBook:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._remembering is not None:
+            await asyncio.wait([self._remembering])
         await self._press.close()
         if following is not None and self.seq > self._remembered:
             await self._remember()
@@ -233,7 +236,12 @@ class ReceiptBook:
         return position.seq if row.chain.hex() == position.chain else 0
 
     async def _remember(self) -> None:
-        row = await self._row(self.seq)
+        """Keep the position, to the end even where who waits for it is stopped."""
+        self._remembering = asyncio.create_task(self._set_position(self.seq))
+        await asyncio.shield(self._remembering)
+
+    async def _set_position(self, seq: int) -> None:
+        row = await self._row(seq)
         try:
             await asyncio.to_thread(self._shelf.set_position, Position(row.seq, row.chain.hex()))
             self._remembered = row.seq

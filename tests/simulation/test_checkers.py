@@ -44,14 +44,15 @@ def made(history: History, attempt: Attempt) -> Record | None:
     return told if told is not None and label_of(told) == attempt.label else None
 
 
-def done_move(history: History) -> Attempt | None:
-    """An acknowledged movement of two legs, with a record after its own."""
+def done_move(history: History, least: int = 1) -> Attempt | None:
+    """An acknowledged movement of two legs and at least so much, with a record after its own."""
     return first(
         attempt
         for attempt in history.attempts
         if isinstance(attempt.command, Move)
         and (record := made(history, attempt)) is not None
         and len(record.body.legs) == 2
+        and abs(record.body.legs[0].amount) >= least
         and record.seq < len(history.records)
     )
 
@@ -280,9 +281,10 @@ def test_a_dry_run_that_promises_the_impossible_is_untrue() -> None:
 
 
 def test_an_effect_that_is_not_the_one_asked_for_is_not_linearizable() -> None:
-    history, attempt = history_with(done_move)
+    history, attempt = history_with(lambda history: done_move(history, least=2))
     (source, amount), (destination, _) = attempt.command.legs
-    attempt.command = Move(legs=((source, amount + 1), (destination, -amount - 1)), reference=attempt.label)
+    less = amount - 1 if amount > 0 else amount + 1
+    attempt.command = Move(legs=((source, less), (destination, -less)), reference=attempt.label)
     told_by(linearizability, history, f"is not what {attempt.label} asked for")
 
 
