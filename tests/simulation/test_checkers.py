@@ -258,6 +258,19 @@ def test_a_refusal_by_surroundings_that_were_not_so_is_untrue(code: RefusalCode)
     told_by(truth_of_refusals, history, f"refused as {code}, which was never so")
 
 
+def test_who_waited_may_be_refused_as_overloaded_by_those_who_came_meanwhile() -> None:
+    history, attempt = history_with(done_move)
+    life = history.lives[attempt.life]
+    life.in_flight_max = 10
+    attempt.outcome, attempt.refusal, attempt.open_then = None, Refusal(RefusalCode.OVERLOADED), 1
+    history.attempts.append(
+        Attempt(label="later", command=attempt.command, life=attempt.life, answered=attempt.answered - 1, open_then=10)
+    )
+    told_by(truth_of_refusals, history, f"{attempt.label} was refused as overloaded, which was never so")
+    history.attempts[-1].open_then = 11
+    assert not any(attempt.label in sentence for sentence in truth_of_refusals(history))
+
+
 def test_a_refusal_may_be_that_of_an_earlier_one_with_the_same_key_still_open() -> None:
     history, attempt = history_with(keyed_move)
     attempt.outcome, attempt.refusal = None, Refusal(RefusalCode.READ_ONLY)

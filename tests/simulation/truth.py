@@ -46,11 +46,11 @@ def moments(history: History, attempt: Attempt) -> Iterator[list[Answer]]:
 def _was_true(history: History, attempt: Attempt, refusal: Refusal) -> bool:
     code = refusal.code
     life = history.lives[attempt.life]
-    if code is RefusalCode.OVERLOADED:
-        return max(each.open_then for each in _sharing(history, attempt)) > min(life.in_flight_max, life.mailbox_max)
-    if code in ENVIRONMENT:
+    if code is RefusalCode.OVERLOADED or code in ENVIRONMENT:
         assert attempt.answered is not None
         asked = min(each.asked for each in _sharing(history, attempt))
+        if code is RefusalCode.OVERLOADED:
+            return _most_open(history, attempt, asked) > min(life.in_flight_max, life.mailbox_max)
         return environment_was_so(life, code, asked, attempt.answered)
     if code is RefusalCode.IDEMPOTENCY_KEY_REUSED:
         return _key_was_used(history, attempt)
@@ -65,6 +65,16 @@ def _sharing(history: History, attempt: Attempt) -> Iterator[Attempt]:
             attempt.key is not None and each.key == attempt.key and each.life == attempt.life and open_then
         ):
             yield each
+
+
+def _most_open(history: History, attempt: Attempt, asked: int) -> int:
+    """How many attempts were open at once at most, from the step `asked` until the answer: who waited for its turn may find others before it."""
+    assert attempt.answered is not None
+    return max(
+        each.open_then
+        for each in history.attempts
+        if each.life == attempt.life and each.answered is not None and asked <= each.answered <= attempt.answered
+    )
 
 
 def _index(attempt: Attempt, answers: list[Answer]) -> int | None:
