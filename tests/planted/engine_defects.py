@@ -128,6 +128,11 @@ TURNS: Final[tuple[Defect, ...]] = (
         ("engine/folding.py", "while self.folded.seq < seq:", "while self.folded.seq < seq - 1:"),
     ),
     defect(
+        "gathers_for_ever",
+        "A group waits for as many as there were before, and not only for a while.",
+        (ENGINE, "call_later(self._options.gather_s, self._work.set)", "call_later(3600, self._work.set)"),
+    ),
+    defect(
         "clock_set_back",
         "A clock that is set back dates a record before the one before it.",
         ("engine/journal.py", "if now > self.at:", "if now != self.at:"),
@@ -139,6 +144,11 @@ KEYS: Final[tuple[Defect, ...]] = (
         "key_outside_the_record",
         "The record does not carry its idempotency key.",
         (ENGINE, "draft.body(operation.key)", "draft.body(None)"),
+    ),
+    defect(
+        "key_found_after_its_life",
+        "A key whose life is over is found until memory has forgotten it.",
+        ("engine/idempotency.py", "return None if seq is None or seq < self._living_seq else seq", "return seq"),
     ),
     defect(
         "key_lost_at_recovery",
