@@ -140,7 +140,7 @@ class Engine:
         self._in_flight: deque[Operation] = deque()
         self._keyed: dict[bytes, KeyedRun] = {}
         self._work = asyncio.Event()
-        self._together = 0  # how many were in flight at the end of the latest flush
+        self._together = 0  # so many are waited for before the next flush: who was in flight at the end of the latest
         self._idle = asyncio.Event()
         self._idle.set()
         self._watchers: list[asyncio.Future[None]] = []
@@ -406,6 +406,7 @@ class Engine:
             timer.cancel()
 
     async def _flush(self) -> None:
+        begun = len(self._in_flight)
         waiting = itertools.islice(self._in_flight, GROUP_MAX)
         rows = self._journal.encode([operation.record for operation in waiting if operation.record is not None])
         started = time.perf_counter()
@@ -418,7 +419,7 @@ class Engine:
             self._fail(error, 0 if isinstance(error, Fenced) else len(rows))
             return
         self.stats.flushed(len(rows), time.perf_counter() - started)
-        self._together = len(self._in_flight)
+        self._together = len(self._in_flight) if len(rows) == begun else 0  # what did not fit waits for nobody
         self._commit(list(itertools.islice(self._in_flight, len(rows))))
 
     def _commit(self, group: list[Operation]) -> None:
@@ -466,7 +467,8 @@ class Engine:
     async def _wait_for_room(self) -> None:
         while self.state is EngineState.READ_ONLY:
             await asyncio.sleep(self._options.room_poll_s)
-            if self.state is EngineState.READ_ONLY and await self._store.has_room():
+            has_room = self.state is EngineState.READ_ONLY and await self._store.has_room()
+            if has_room and self.state is EngineState.READ_ONLY:  # it may have failed, or be stopping, meanwhile
                 self.state = EngineState.RUNNING
 
     def _fail(self, error: BaseException, unknown: int) -> None:

@@ -38,6 +38,7 @@ class Folding:
         self._image = image
         self._durable_seq = folded.seq
         self._expired_at = 0
+        self._expiring = False  # whether there may be more keys to forget
         self._ending = False
         self._distrusted: StorageUnusable | None = None
         self._made_anew = False
@@ -81,6 +82,7 @@ class Folding:
         self._distrusted = error
         self._forget()
         self._work.set()
+        self._wanted.set()
 
     def _forget(self) -> None:
         self.folded = EMPTY
@@ -97,11 +99,13 @@ class Folding:
                 await self._make_anew(error)
 
     async def _follow(self) -> None:
-        if self._distrusted is not None:
-            raise self._distrusted
-        while self.folded.seq < self._durable_seq and not self._ending:
-            if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX:
-                await self._linger()
+        while not self._ending:
+            if self._distrusted is not None:
+                raise self._distrusted
+            if self.folded.seq >= self._durable_seq:
+                return
+            if not self._waiters and self._durable_seq - self.folded.seq < FOLD_STEP_MAX and await self._linger():
+                continue
             await self._step()
 
     async def _make_anew(self, error: StorageUnusable) -> None:
@@ -127,15 +131,15 @@ class Folding:
                 waiter.set_exception(refusal)
         self._waiters = []
 
-    async def _linger(self) -> None:
+    async def _linger(self) -> bool:
+        """Let records gather. Returns whether something came up meanwhile: somebody who waits, the end, or doubt."""
         self._wanted.clear()
-        if self._ending:
-            return
         try:
             async with asyncio.timeout(_LINGER_S):
                 await self._wanted.wait()
         except TimeoutError:
-            return
+            return False
+        return True
 
     async def _step(self) -> None:
         try:
@@ -150,9 +154,9 @@ class Folding:
             await asyncio.sleep(_FULL_RETRY_S)
 
     async def _expire(self) -> None:
-        if self.folded.at - self._expired_at >= _EXPIRE_INTERVAL_US:
+        if self._expiring or self.folded.at - self._expired_at >= _EXPIRE_INTERVAL_US:
             self._expired_at = self.folded.at
-            await self._image.expire_keys(self.folded.at - IDEMPOTENCY_KEY_LIFE_US)
+            self._expiring = await self._image.expire_keys(self.folded.at - IDEMPOTENCY_KEY_LIFE_US)
 
     def _answer(self) -> None:
         folded = self.folded.seq

@@ -16,6 +16,7 @@ from .limits import IDEMPOTENCY_KEY_LIFE_US, IDEMPOTENCY_KEYS_IN_MEMORY_MAX
 _VALUE_LENGTH_MAX: Final = 64
 _MARK_INTERVAL_US: Final = 1_000_000
 _FORGOTTEN_AT_ONCE: Final = 16
+_MARKS_AT_ONCE: Final = 256
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -51,6 +52,7 @@ class KeyIndex:
         self._keys_max = keys_max
         self._seqs: dict[bytes, int] = {}
         self._order: deque[bytes] = deque()
+        self._stale: dict[bytes, int] = {}  # places in the order of keys that have been bound anew since
         self._marks: deque[tuple[int, int]] = deque()  # (seq, at): keys with a lower seq are at most as young as `at`
         self._evicted_at = -IDEMPOTENCY_KEY_LIFE_US
         self._now = 0
@@ -74,7 +76,7 @@ class KeyIndex:
     def bind(self, digest: bytes, seq: int, at: int) -> None:
         """Remember a key. Called in order of seq. A key whose life is over may be bound anew."""
         if digest in self._seqs:
-            self._order.remove(digest)
+            self._stale[digest] = self._stale.get(digest, 0) + 1
         self._seqs[digest] = seq
         self._order.append(digest)
         if not self._marks or at - self._marks[-1][1] >= _MARK_INTERVAL_US:
@@ -87,15 +89,30 @@ class KeyIndex:
                 self._evicted_at = at
 
     def expire(self, now: int) -> None:
-        """End the life of keys that are too old at `now`, to within a second; so many are forgotten in a call that a clock's jump is no stall."""
+        """End the life of keys that are too old at `now`: not before it is over, and after it to within the time between two binds.
+
+        So few are forgotten in a call that a jump of the clock is no stall.
+        """
         self._now = max(self._now, now)
-        while len(self._marks) > 1 and self._marks[1][1] < now - IDEMPOTENCY_KEY_LIFE_US:
+        for _ in range(_MARKS_AT_ONCE):
+            if len(self._marks) < 2 or self._marks[1][1] >= now - IDEMPOTENCY_KEY_LIFE_US:
+                break
             self._marks.popleft()
             self._living_seq = self._marks[0][0]
         for _ in range(_FORGOTTEN_AT_ONCE):
-            if not self._order or self._seqs[self._order[0]] >= self._living_seq:
+            if not self._order:
+                break
+            oldest = self._order[0]
+            if oldest not in self._stale and self._seqs[oldest] >= self._living_seq:
                 break
             self._forget_oldest()
 
     def _forget_oldest(self) -> int:
-        return self._seqs.pop(self._order.popleft())
+        """Returns the record of the key that was forgotten, 0 where only a stale place was."""
+        oldest = self._order.popleft()
+        stale = self._stale.pop(oldest, 0)
+        if stale == 0:
+            return self._seqs.pop(oldest)
+        if stale > 1:
+            self._stale[oldest] = stale - 1
+        return 0

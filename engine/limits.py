@@ -43,8 +43,9 @@ IN_FLIGHT_MAX: Final = 16_384
 GROUP_MAX: Final = 4_096
 """Records of one flush."""
 
-GATHER_S: Final = 0.0025
-"""Seconds that a group waits at most until as many records are in flight as were before; a flush takes 0.0005 to 0.002."""
+GATHER_S: Final = 0.001
+"""Seconds that a group waits at most until as many records are in flight as were before: about what a flush takes, so nobody loses more by waiting than
+by coming too late. The event loop's timers count in milliseconds."""
 
 GROUP_BYTES_MAX: Final = 16 * 2**20
 """Bytes of record bodies after which a flush takes no further record."""

@@ -173,9 +173,10 @@ class MemoryImage:
             )
         )
 
-    async def expire_keys(self, before: int) -> None:
+    async def expire_keys(self, before: int) -> bool:
         """See Image."""
         self._keys = {digest: key for digest, key in self._keys.items() if key.at >= before}
+        return False
 
     async def reset(self) -> None:
         """See Image."""

@@ -153,8 +153,8 @@ class Image(Protocol):
         """
         ...
 
-    async def expire_keys(self, before: int) -> None:
-        """Forget keys with at < before; a bounded number a call, so it is called often."""
+    async def expire_keys(self, before: int) -> bool:
+        """Forget keys with at < before; a bounded number a call. Returns whether there may be more."""
         ...
 
     async def reset(self) -> None:

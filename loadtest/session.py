@@ -102,8 +102,9 @@ def perform(options: Options, console: Console) -> bool:
     report.write(path, surroundings, done)
     console.print(f"\nreport: {path}", highlight=False, soft_wrap=True)
     for measured, audit in done:
-        row = {**surroundings, "run": measured.figures(), "audit": audit}
-        results.append(options.results, msgspec.to_builtins(row, str_keys=True))
+        row = msgspec.to_builtins({**surroundings, "run": measured.figures(), "audit": audit}, str_keys=True)
+        console.print(results.line(row), highlight=False, markup=False, soft_wrap=True)
+        results.append(options.results, row)
     return all(audit is None or audit.is_clean for _, audit in done)
 
 

@@ -89,6 +89,7 @@ class SqliteImage:
         self._legs_in_log = 0  # folded since the last checkpoint
         self._steps_in_log = 0
         self._keys_indexed = False
+        self._checkpointing: asyncio.Task[None] | None = None
 
     async def open(self) -> tuple[Head, ImageCounters]:
         """See Image."""
@@ -115,17 +116,22 @@ class SqliteImage:
         """See Image."""
         if through <= self._head.seq:
             return self._head
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
+            self._checkpointing.result()
         async with self._writing:
             await self._transaction(self._fold_step, through)
             self._steps_in_log += 1
-            if self._legs_in_log >= CHECKPOINT_LEGS or self._steps_in_log >= CHECKPOINT_STEPS:
-                await self._checkpoint()
-            return self._head
+        if self._legs_in_log >= CHECKPOINT_LEGS or self._steps_in_log >= CHECKPOINT_STEPS:
+            self._checkpointing = asyncio.create_task(self._checkpoint(), name="walletd image checkpoint")
+        return self._head
 
-    async def expire_keys(self, before: int) -> None:
+    async def expire_keys(self, before: int) -> bool:
         """See Image. Raises as `fold` does."""
         async with self._writing:
+            changes = self._changes
             await self._transaction(self._forget_keys, before)
+            return self._changes - changes >= KEYS_FORGOTTEN_MAX
 
     async def reset(self) -> None:
         """See Image. What was there is set aside under another name, in case somebody wants to look at it."""
@@ -136,6 +142,10 @@ class SqliteImage:
 
     async def close(self) -> None:
         """See Image."""
+        if self._checkpointing is not None:
+            await asyncio.wait([self._checkpointing])
+            self._checkpointing.exception()  # the next start finds out
+            self._checkpointing = None
         async with self._writing:
             for connection in (*self._readers, self._folder):
                 if connection is not None:
@@ -213,6 +223,12 @@ class SqliteImage:
             await self.close()
             raise
 
+    @property
+    def _changes(self) -> int:
+        """Rows that were changed since the folding connection was opened."""
+        assert self._folder is not None
+        return self._folder.total_changes
+
     async def _read_head(self) -> None:
         assert self._folder is not None
         rows = list(await self._folder.execute_fetchall(HEAD))
@@ -234,8 +250,7 @@ class SqliteImage:
                     await work(folder, argument)
                     await folder.execute_fetchall("COMMIT")
                 except BaseException:
-                    if folder.in_transaction:
-                        await folder.rollback()
+                    await folder.rollback()  # behind a BEGIN that was cancelled and is still to run
                     raise
                 await self._read_head()
         except StorageUnusable as error:
@@ -311,15 +326,16 @@ class SqliteImage:
         await folder.execute_fetchall(INDEX_KEYS)
 
     async def _checkpoint(self) -> None:
-        """Write the log into the file, on this connection alone. `main.`: the attached journal has its own owner."""
-        assert self._folder is not None
-        self._legs_in_log = self._steps_in_log = 0
-        with unusable(self._path):
-            try:
-                await self._folder.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
-            except sqlite3.Error as error:
-                if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                    raise
+        """Write the log into the file, beside those who wait for the step before it. `main.`: the attached journal has its own owner."""
+        async with self._writing:
+            assert self._folder is not None
+            self._legs_in_log = self._steps_in_log = 0
+            with unusable(self._path):
+                try:
+                    await self._folder.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+                except sqlite3.Error as error:
+                    if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                        raise
 
 
 async def _all(

@@ -12,7 +12,7 @@ import aiosqlite
 import msgspec
 
 from ..engine.idempotency import key_digest
-from ..engine.limits import LOAD_CHUNK
+from ..engine.limits import IDEMPOTENCY_KEYS_IN_MEMORY_MAX, LOAD_CHUNK
 from ..engine.ports import AssetState, Chunk, ImageCounters, KeyState, UserState, WalletState
 from ..engine.records import AssetCreated
 from .fold import BALANCES_SUM, RESTRICTED, RESTRICTIONS_SUM
@@ -49,6 +49,14 @@ SELECT count(*) FROM (SELECT asset FROM wallet_states GROUP BY asset HAVING {not
 BALANCES_CHANGED: Final = f"SELECT balances_sum - (SELECT {BALANCES_SUM} FROM balances) FROM head"
 RESTRICTIONS_CHANGED: Final = f"""
 SELECT restrictions_sum - (SELECT {RESTRICTIONS_SUM} FROM wallets WHERE {RESTRICTED}) FROM head"""
+# The newest ones, which memory may hold. A journal that is not the one that was folded, or a body that cannot be read, is no doubt in the image.
+KEYS_CHANGED: Final = f"""
+SELECT count(*) FROM (
+    SELECT seq, at, scope, key FROM idempotency_keys ORDER BY seq DESC LIMIT {IDEMPOTENCY_KEYS_IN_MEMORY_MAX}
+) AS k LEFT JOIN journal.journal AS j ON j.seq = k.seq
+WHERE EXISTS (SELECT 1 FROM head JOIN journal.journal AS folded ON folded.seq = head.seq AND folded.chain = head.chain)
+AND (j.at IS NOT k.at OR iif(json_valid(j.body),
+    json_extract(j.body, '$.key.scope') IS NOT k.scope OR json_extract(j.body, '$.key.key') IS NOT k.key, 0))"""
 NEGATIVE: Final = "SELECT count(*) FROM balances JOIN wallets ON number = wallet WHERE posted < 0 AND user_id <> 0"
 WITHOUT_WALLET: Final = "SELECT count(*) FROM balances LEFT JOIN wallets ON number = wallet WHERE number IS NULL"
 
@@ -72,6 +80,7 @@ ZERO: Final = {
     NEGATIVE: "{} wallets of users have a negative balance",
     WITHOUT_WALLET: "{} balances belong to no wallet",
     BALANCES_CHANGED: "its balances are not the ones that were folded (checksum off by {})",
+    KEYS_CHANGED: "{} of its idempotency keys are not those of the journal",
     RESTRICTIONS_CHANGED: "its frozen and closed wallets are not the ones that were folded (checksum off by {})",
 }
 

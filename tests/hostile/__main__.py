@@ -104,6 +104,7 @@ class Siege:
     def figures(self) -> dict[str, Any]:
         """What was done, and what others got meanwhile."""
         fuzzed = self.fuzzed
+        medians = {name: round(statistics.median(each), 3) for name, each in sorted(self.ratios.items())}
         return {
             "bad_inputs": self.inputs + fuzzed.inputs,
             "attacks": self.attacks,
@@ -112,9 +113,8 @@ class Siege:
             "mutated_unanswered": fuzzed.unanswered,
             "statuses": {str(status): count for status, count in sorted(fuzzed.statuses.items())},
             "others_answers": self.bystander.served,
-            "others_rate_ratio": {
-                name: round(statistics.median(each), 3) for name, each in sorted(self.ratios.items())
-            },
+            "others_lowest_rate_ratio": min(medians.values(), default=0.0),
+            "others_rate_ratio": medians,
             "rss_start_mib": self.rss_start >> 20,
             "rss_peak_mib": self.rss_peak >> 20,
         }

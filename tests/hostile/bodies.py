@@ -42,7 +42,6 @@ ODD: Final = {
     "a list of lists": b"[" * 500 + b"]" * 500,
     "ten thousand members": b"{" + b",".join(b'"m%d":1' % number for number in range(6_000)) + b"}",
     "a long name of a member": b'{"' + b"a" * _FILL + b'":1}',
-    "a member twice": b'{"amount":1,"amount":-1}',
     "an integer of 60,000 digits": b'{"amount":1' + b"0" * 60_000 + b"}",
     "a prototype": b'{"__proto__":{"amount":1},"constructor":{"prototype":{}}}',
     "a query of another database": b'{"amount":{"$gt":""},"source":{"$ne":null}}',
@@ -158,6 +157,11 @@ def _wrong_amounts(target: Target, asker: Asker, operation: Operation, ann: Pers
         answer = _send(asker, operation, ann, text.replace('"@"', amount).encode())
         refused = 400 <= answer.status < 500 or all(item["status"] >= 400 for item in answer.json["results"])
         assert refused, (operation.name, amount[:40], answer)
+    if (
+        text.count('"amount"') == 1 and "[" not in text
+    ):  # given twice, the last one counts, to every reader of the body alike
+        answer = _send(asker, operation, ann, text.replace('"@"', "1")[:-1].encode() + b',"amount":-1}')
+        assert 400 <= answer.status < 500, (operation.name, "a member twice", answer)
     assert (target.posted(ann.wallet), target.posted(bob.wallet)) == before, operation.name
     return len(NO_AMOUNTS)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -27,6 +28,10 @@ class Target:
     ) -> None:
         self.folder = folder
         self.operator = ""
+        _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (files_max, files_max)
+        )  # the server has the same limit as this process
         self._environment = {name: text for name, text in os.environ.items() if not name.startswith("WALLETD_")}
         if pure_parser:  # the one that aiohttp has where its C parser was not built
             self._environment["AIOHTTP_NO_EXTENSIONS"] = "1"

@@ -266,7 +266,7 @@ class Start:
         expected = Expected().after(self._kept.rows)[1].dump()
         try:
             found = dump(self._folder / IMAGE_NAME)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             return f"the image cannot be read: {error}"
         for name in ("transactions", "entries", "idempotency_keys", "users", "assets"):
             before = {row[0]: row for row in expected[name]}

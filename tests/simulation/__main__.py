@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from .campaign import FAILURES_MAX, Tally, hush, run_processes, run_seeds
 from .checkers import judge
+from .kinds import LONG_ENOUGH
 from .schedule import Schedule
 
 _PROGRESS_INTERVAL_S: Final = 10.0
@@ -76,6 +77,8 @@ def _print(figures: dict[str, Any], seconds: float, found: list[str]) -> None:
         f"{figures['schedules_per_cpu_s']} a second of processor), {figures['lives']} lives, "
         f"{figures['attempts']} attempts, {figures['records']} records, {figures['steps']} steps"
     )
+    if figures["schedules"] < LONG_ENOUGH:
+        print(f"whether every kind is reached is judged from {LONG_ENOUGH} schedules on")
     for sentence in found[:40]:
         print(sentence)
 

@@ -22,6 +22,9 @@ from .load import FUNDING_MINOR, Load, balances, populate
 from .service import Service
 
 WAL_BYTES_MAX: Final = 128 * 2**20
+FILE_BYTES_A_RECORD_MAX: Final = {"journal.db": 600, "ledger.db": 450}
+"""Measured: 200 and 150, with some keys and few batches."""
+EMPTY_BYTES_MAX: Final = 2**20
 KEY_BYTES: Final = 200.0
 """Memory that an idempotency key takes: it is remembered for a day, up to a million of them."""
 
@@ -155,6 +158,16 @@ def judge(samples: list[dict[str, float]], load: Load) -> list[str]:
     return found
 
 
+def unexplained(last: dict[str, float]) -> list[str]:
+    """Which files are larger than what is in them: so many bytes a record, and what an empty ledger takes."""
+    records = last["walletd_journal_sequence"]
+    return [
+        f"{name} has {last[name] / records:,.0f} bytes a record"
+        for name, most in FILE_BYTES_A_RECORD_MAX.items()
+        if last[name] > records * most + EMPTY_BYTES_MAX
+    ]
+
+
 async def soak(folder: Path, plan: Plan) -> tuple[dict[str, float], list[str], list[dict[str, float]]]:
     """Figures, what is wrong, and the samples."""
     service = Service(folder)
@@ -177,7 +190,7 @@ async def soak(folder: Path, plan: Plan) -> tuple[dict[str, float], list[str], l
         [issued] = await balances(service.port, [(treasury, 0)])
         figures = await asyncio.to_thread(service.sample)
         await asyncio.to_thread(service.end, signal.SIGTERM)
-        found = judge(samples, load)
+        found = judge(samples, load) + unexplained(figures)
         told = [FUNDING_MINOR + told for told in load.book.sums[:-1]]
         wrong = [index for index in range(len(held)) if held[index] != told[index] and index not in load.book.doubtful]
         if wrong:
@@ -217,18 +230,22 @@ def figures_of(
         "records": records,
         "journal_bytes_a_record": last["journal.db"] / records,
         "image_bytes_a_record": last["ledger.db"] / records,
-        "memory_mib_most": max((sample["rss"] for sample in samples), default=0) / 2**20,
-        "descriptors_most": max((sample["descriptors"] for sample in samples), default=0),
-        "journal_wal_mib_most": max((sample["journal.db-wal"] for sample in samples), default=0) / 2**20,
-        "image_wal_mib_most": max((sample["ledger.db-wal"] for sample in samples), default=0) / 2**20,
-        "fold_lag_records_most": max((sample["walletd_fold_lag_records"] for sample in samples), default=0),
         "keys": load.book.keys,
         "receipts": last["receipts"],
-        "threads_most": max((sample["threads"] for sample in samples), default=0),
-        "p99_ms_first_quarter": first_ms,
-        "p99_ms_last_quarter": last_ms,
-        "slowest_ms": max((sample["max_ms"] for sample in samples), default=0),
+        "samples": len(samples),
     }
+    if samples:
+        rounded |= {
+            "memory_mib_most": max(sample["rss"] for sample in samples) / 2**20,
+            "descriptors_most": max(sample["descriptors"] for sample in samples),
+            "journal_wal_mib_most": max(sample["journal.db-wal"] for sample in samples) / 2**20,
+            "image_wal_mib_most": max(sample["ledger.db-wal"] for sample in samples) / 2**20,
+            "fold_lag_records_most": max(sample["walletd_fold_lag_records"] for sample in samples),
+            "threads_most": max(sample["threads"] for sample in samples),
+            "p99_ms_first_quarter": first_ms,
+            "p99_ms_last_quarter": last_ms,
+            "slowest_ms": max(sample["max_ms"] for sample in samples),
+        }
     if (slope := growth(samples)) is not None:
         rounded |= {"memory_bytes_a_record": slope, "memory_mib_an_hour": slope * rate * 3600 / 2**20}
     return {name: round(value, 2) for name, value in rounded.items()}

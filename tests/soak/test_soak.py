@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .__main__ import Plan, growth, judge, soak
+from .__main__ import Plan, growth, judge, soak, unexplained
 from .load import Load
 
 CALM = {
@@ -65,3 +65,9 @@ def test_an_answer_that_nobody_expected_is_found() -> None:
     load = Load([], 1)
     load.book.failed.append("a read was answered 500")
     assert judge([CALM], load) == ["a read was answered 500"]
+
+
+def test_a_file_that_is_larger_than_its_records_explain_is_found() -> None:
+    sizes = {"walletd_journal_sequence": 1e6, "journal.db": 2e8, "ledger.db": 1.5e8}
+    assert unexplained(sizes) == []
+    assert unexplained(sizes | {"ledger.db": 5e8}) == ["ledger.db has 500 bytes a record"]

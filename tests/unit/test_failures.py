@@ -363,7 +363,7 @@ async def test_a_read_after_the_end_is_refused_and_does_not_hang() -> None:
 class ImageWithoutRoomForExpiry(MemoryImage):
     """Folds, but has no room to forget the keys whose life is over."""
 
-    async def expire_keys(self, before: int) -> None:
+    async def expire_keys(self, before: int) -> bool:
         """See Image."""
         self.asked = True
         raise JournalFull("no room")
@@ -384,3 +384,87 @@ async def test_a_disk_that_fills_up_while_keys_expire_ends_nothing() -> None:
 
         assert image.asked
         assert (world.engine.state, world.at(bob).posted) == (EngineState.RUNNING, 2)
+
+
+class SlowRoom(MemoryJournal):
+    """A journal that takes its time to say whether there is room again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.told = asyncio.Event(), asyncio.Event()
+
+    async def has_room(self) -> bool:
+        """See JournalStore."""
+        self.asked.set()
+        await self.told.wait()
+        return True
+
+
+async def test_an_engine_that_failed_while_it_asked_for_room_does_not_run_again() -> None:
+    store = SlowRoom()
+    async with World(store=store) as world:
+        await world.asset()
+        await world.kill()
+        image = BrokenImage(store)
+        await world.start(image)
+        world.gate.shut()
+        refused = await world.begin(CreateUser())
+        await world.gate.give(Fate.FULL)
+        assert code_of(refused) is C.READ_ONLY
+        await store.asked.wait()
+        read = asyncio.create_task(world.engine.transaction(1))
+        image.broken.set()
+        await quiet()
+        assert world.engine.state is EngineState.FAILED
+
+        store.told.set()
+        await quiet()
+
+        assert world.engine.state is EngineState.FAILED
+        await asyncio.gather(read, return_exceptions=True)
+
+
+class CountingImage(MemoryImage):
+    """Counts its folds and resets."""
+
+    def __init__(self, journal: MemoryJournal) -> None:
+        super().__init__(journal)
+        self.done: list[str] = []
+
+    async def fold(self, through: int) -> Head:
+        """See Image."""
+        self.done.append("fold")
+        raise JournalFull("no room")
+
+    async def reset(self) -> None:
+        """See Image."""
+        self.done.append("reset")
+        await super().reset()
+
+
+async def test_a_stop_while_records_gather_to_be_folded_begins_no_step_but_the_last() -> None:
+    async with World() as world:
+        await world.asset()
+        await world.kill()
+        image = CountingImage(world.store)
+        await world.start(image)
+        await world.engine.execute(CreateUser())
+        await quiet()
+        assert image.done == []
+
+        await asyncio.wait_for(world.engine.stop(), 0.5)
+
+        assert image.done == ["fold"]
+
+
+async def test_records_gather_before_every_step_of_folding() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(5), await world.wallet()
+        await world.engine.history(HistoryQuery(wallet=world.at(bob).number, limit=1))
+        folded = world.engine.folded_seq
+        for _ in range(5):
+            await world.engine.execute(transfer(ann, bob, 1))
+            await quiet()
+
+        assert world.engine.folded_seq == folded

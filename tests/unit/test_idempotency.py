@@ -74,6 +74,22 @@ def test_keys_whose_life_ends_together_are_over_at_once_and_forgotten_a_few_at_a
     assert (sizes[-1], keys.complete) == (600, True)
 
 
+def test_keys_that_are_over_may_be_bound_anew_in_any_order_before_they_are_forgotten() -> None:
+    keys = KeyIndex()
+    for number in range(300):
+        keys.bind(digest(number), 1 + number, number // 100 * SECOND_US)
+    keys.expire(2 * LIFE_US)
+    living = {number: 1 + number for number in range(200, 300)}
+    for place, number in enumerate([150, 3, 90, 3, 199, 0, *range(300, 340)]):
+        if keys.find(digest(number)) is None:
+            living[number] = 1_000 + place
+            keys.bind(digest(number), 1_000 + place, 2 * LIFE_US)
+
+    found = {number: keys.find(digest(number)) for number in range(340)}
+    assert {number: seq for number, seq in found.items() if seq is not None} == living
+    assert (len(keys), keys.complete) == (len(living), True)
+
+
 def test_a_bound_pushes_keys_out_that_are_over_before_it_counts_as_pushing_out_living_ones() -> None:
     keys = KeyIndex(40)
     for number in range(40):
