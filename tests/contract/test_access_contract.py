@@ -260,6 +260,8 @@ async def test_a_hasher_knows_its_own_hashes(any_hasher: PasswordHasher) -> None
     hashed = await any_hasher.hash("correct horse")
     assert await any_hasher.verify(hashed, "correct horse")
     assert not await any_hasher.verify(hashed, "wrong horse")
+    assert not await any_hasher.verify(hashed, "correct house")
+    assert not await any_hasher.verify(hashed, "correct horse ")
     assert not await any_hasher.verify(None, "correct horse")
     assert not await any_hasher.verify(HashedPassword("no hash"), "correct horse")
 

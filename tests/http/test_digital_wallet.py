@@ -1,5 +1,6 @@
 """Laws of the digital wallet: every endpoint, member, status and error, as its own clients meet them."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from walletd.engine.commands import Holding, transfer
 from walletd.engine.identity import Holder
 from walletd.http.routes import Routes
+from walletd.tests.builders import quiet
 
 from .conftest import Answer, Client, Serve
 
@@ -210,6 +212,21 @@ async def test_a_user_of_another_api_is_known_by_its_integer_id(client: Client) 
 
 
 # --------------------------------------------------------------------------------------------- balances and money
+
+
+async def test_a_balance_shows_nothing_of_movements_that_are_not_durable(client: Client) -> None:
+    ann, bob = await rich(client, "ann", "100"), await rich(client, "bob", "5")
+    assert client.gate is not None
+    client.gate.shut()
+    payment = asyncio.ensure_future(client.post("/transfer", pay(ann, bob, "60")))
+    while not client.engine.in_flight:
+        await quiet()
+
+    assert (await balance(client, ann), await balance(client, bob)) == ("100.00", "5.00")
+    assert (await client.get(f"/users/{ann}")).json["balance"] == 100
+
+    client.gate.open()
+    assert (await payment).status == 201
 
 
 async def test_a_balance_says_when_it_was_changed_last(client: Client) -> None:
