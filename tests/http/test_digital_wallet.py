@@ -222,11 +222,11 @@ async def test_a_balance_shows_nothing_of_movements_that_are_not_durable(client:
     while not client.engine.in_flight:
         await quiet()
 
-    assert (await balance(client, ann), await balance(client, bob)) == ("100.00", "5.00")
-    assert (await client.get(f"/users/{ann}")).json["balance"] == 100
-
+    shown = await balance(client, ann), await balance(client, bob), (await client.get(f"/users/{ann}")).json["balance"]
     client.gate.open()
+
     assert (await payment).status == 201
+    assert shown == ("100.00", "5.00", 100)
 
 
 async def test_a_balance_says_when_it_was_changed_last(client: Client) -> None:
