@@ -6,7 +6,6 @@ sees durable state only.
 
 from collections.abc import Callable, Sequence
 from itertools import repeat
-from typing import Any
 
 from .commands import Holding
 from .limits import AMOUNT_MAX
@@ -38,7 +37,7 @@ class Ledger:
         self._by_id: dict[str, Wallet] = {}
         self._numbers = [SYSTEM]
         """While the image is loaded: the ids of its users, to be shared with the numbers of wallets."""
-        self.find_at_once: Callable[[Any], Wallet | None] = self._by_id.get
+        self.find_at_once: Callable[[str], Wallet | None] = self._by_id.get
         """The wallet whose id is exactly that; None also where `wallet` looks further. The hot path's: no call of Python's."""
 
     # ---------------------------------------------------------------------------------------------------- reading
@@ -141,18 +140,21 @@ class Ledger:
 
     def wallet_of(self, user_id: int, asset: Asset) -> Wallet | None:
         """A user's wallet in an asset, None before it is opened. Raises Refusal USER_NOT_FOUND."""
-        for wallet in self._users.wallets(self._existing(user_id)):
-            if wallet.asset is asset:
-                return wallet
-        return None
+        return self._wallet_in(self._existing(user_id), asset)
 
     def find_holding(self, holding: Holding) -> Wallet | None:
-        """The wallet of a holding whose asset is named by its code; None also where a slower look finds one. The hot path's."""
-        number = self._users.number(holding.external_id) if holding.user_id is None else holding.user_id
-        if number in self._users:
-            for wallet in self._users.wallets(number):
-                if wallet.asset.code == holding.asset:
-                    return wallet
+        """The wallet of a holding, if it is open; None also for a user that is named by its decimal id. The hot path's: nothing is refused."""
+        number = holding.user_id
+        if number is None:
+            assert holding.external_id is not None
+            number = self._users.number(holding.external_id)
+        asset = self._assets_by_name.get(holding.asset)
+        return self._wallet_in(number, asset) if asset is not None and number in self._users else None
+
+    def _wallet_in(self, user_id: int, asset: Asset) -> Wallet | None:
+        for wallet in self._users.wallets(user_id):
+            if wallet.asset is asset:
+                return wallet
         return None
 
     # --------------------------------------------------------------------------------------------------- applying

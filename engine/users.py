@@ -87,9 +87,9 @@ class Users:
             wallets[-1] if isinstance(wallets, tuple) else wallets,
         )
 
-    def number(self, external_id: str | None) -> int:
-        """The number of the user of that external id; the system's for none."""
-        return SYSTEM if external_id is None else self._by_external_id.get(external_id, SYSTEM)
+    def number(self, external_id: str) -> int:
+        """The number of the user of that external id; the system's where there is none."""
+        return self._by_external_id.get(external_id, SYSTEM)
 
     def with_external_id(self, external_id: str) -> User | None:
         """The user of that external id."""

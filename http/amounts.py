@@ -160,18 +160,19 @@ def check_decimal(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> tuple[b
 
 def decimal_text(amount_minor: int, scale: int) -> str:
     """Minor units as a decimal of major units with all its decimals: (10000, 2) is `100.00`."""
-    if scale == 0:
-        return str(amount_minor)
-    digits = f"{abs(amount_minor):0{scale + 1}d}"
-    return f"{'-' if amount_minor < 0 else ''}{digits[:-scale]}.{digits[-scale:]}"
+    return _decimal(amount_minor, scale).decode()
 
 
 def decimal_number(amount_minor: int, scale: int) -> msgspec.Raw:
     """The same as a JSON number, to be embedded in an answer: (15050, 2) is `150.50`."""
+    return msgspec.Raw(_decimal(amount_minor, scale))
+
+
+def _decimal(amount_minor: int, scale: int) -> bytes:
     if scale == 0:
-        return msgspec.Raw(b"%d" % amount_minor)
+        return b"%d" % amount_minor
     digits = b"%0*d" % (scale + 1 + (amount_minor < 0), amount_minor)
-    return msgspec.Raw(b"%b.%b" % (digits[:-scale], digits[-scale:]))
+    return b"%b.%b" % (digits[:-scale], digits[-scale:])
 
 
 def _unquoted(text: bytes, pointer: str) -> bytes:

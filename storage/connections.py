@@ -39,6 +39,18 @@ def unusable(path: Path) -> Iterator[None]:
         raise StorageUnusable(f"{path} cannot be used: {error}") from error
 
 
+async def checkpoint(connection: aiosqlite.Connection) -> None:
+    """Write a file's log back into it, as far as no reader needs it. `main.`: what is attached has its own owner.
+
+    Where the disk is full or somebody is in the way the log stays as it is, to be tried again. Raises sqlite3.Error for anything else.
+    """
+    try:
+        await connection.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+
+
 def read_only_uri(path: Path) -> str:
     """The name under which SQLite opens a file for reading only."""
     return f"file:{quote(str(path.absolute()))}?mode=ro"

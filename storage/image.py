@@ -35,7 +35,7 @@ from ..engine.ports import (
 from ..engine.records import KINDS
 from . import fold as program
 from . import history, loading
-from .connections import open_reader, open_writer, read_only_uri, unusable
+from .connections import checkpoint, open_reader, open_writer, read_only_uri, unusable
 from .migrations import LEDGER
 
 LEGS_IN_STEP_MAX: Final = 40_000
@@ -129,9 +129,11 @@ class SqliteImage:
     async def expire_keys(self, before: int) -> bool:
         """See Image. Raises as `fold` does."""
         async with self._writing:
-            changes = self._changes
+            folder = self._folder
+            assert folder is not None, "used before open"
+            changes = folder.total_changes
             await self._transaction(self._forget_keys, before)
-            return self._changes - changes >= KEYS_FORGOTTEN_MAX
+            return folder.total_changes - changes >= KEYS_FORGOTTEN_MAX
 
     async def reset(self) -> None:
         """See Image. What was there is set aside under another name, in case somebody wants to look at it."""
@@ -222,12 +224,6 @@ class SqliteImage:
         except BaseException:
             await self.close()
             raise
-
-    @property
-    def _changes(self) -> int:
-        """Rows that were changed since the folding connection was opened."""
-        assert self._folder is not None
-        return self._folder.total_changes
 
     async def _read_head(self) -> None:
         assert self._folder is not None
@@ -326,16 +322,12 @@ class SqliteImage:
         await folder.execute_fetchall(INDEX_KEYS)
 
     async def _checkpoint(self) -> None:
-        """Write the log into the file, beside those who wait for the step before it. `main.`: the attached journal has its own owner."""
+        """Write the log into the file, beside those who wait for the step before it."""
         async with self._writing:
             assert self._folder is not None
             self._legs_in_log = self._steps_in_log = 0
             with unusable(self._path):
-                try:
-                    await self._folder.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
-                except sqlite3.Error as error:
-                    if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                        raise
+                await checkpoint(self._folder)
 
 
 async def _all(

@@ -22,7 +22,7 @@ import msgspec
 from ..engine.limits import GROUP_MAX, SEARCH_STEP_MAX
 from ..engine.ports import Fenced, Head, JournalFull, OutcomeUnknown, StorageUnusable
 from ..engine.records import GENESIS, Row
-from .connections import open_reader, open_writer, unusable
+from .connections import checkpoint, open_reader, open_writer, unusable
 from .migrations import JOURNAL
 
 CHECKPOINT_BYTES: Final = 2 * 2**20
@@ -224,10 +224,9 @@ class SqliteJournal:
         assert self._writer is not None
         self._log_bytes = 0
         try:
-            await self._writer.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+            await checkpoint(self._writer)
         except sqlite3.Error as error:
-            if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                self._failed = error
+            self._failed = error
 
     async def _checkpoint_when_idle(self) -> None:
         while True:

@@ -79,8 +79,17 @@ class Document:
 
     def __init__(self, examples: int, seed: int) -> None:
         tree = Path(__file__).parent
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--fuzz-examples={examples}",
-                   f"--hypothesis-seed={seed}", *map(str, sorted(tree.glob("test_*document.py"))), str(tree / "test_negative.py")]  # fmt: skip
+        options = [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            f"--fuzz-examples={examples}",
+            f"--hypothesis-seed={seed}",
+        ]
+        files = [str(tree / name) for name in ("test_document.py", "test_negative.py")]
+        command = [sys.executable, "-m", "pytest", *options, *files]
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=tree.parent.parent)
         said = _PASSED.search(ended.stdout)
         self.tests = int(said[1]) if said else 0

@@ -157,9 +157,8 @@ def _wrong_amounts(target: Target, asker: Asker, operation: Operation, ann: Pers
         answer = _send(asker, operation, ann, text.replace('"@"', amount).encode())
         refused = 400 <= answer.status < 500 or all(item["status"] >= 400 for item in answer.json["results"])
         assert refused, (operation.name, amount[:40], answer)
-    if (
-        text.count('"amount"') == 1 and "[" not in text
-    ):  # given twice, the last one counts, to every reader of the body alike
+    # Given twice, the last one counts, to every reader of the body alike.
+    if text.count('"amount"') == 1 and "[" not in text:
         answer = _send(asker, operation, ann, text.replace('"@"', "1")[:-1].encode() + b',"amount":-1}')
         assert 400 <= answer.status < 500, (operation.name, "a member twice", answer)
     assert (target.posted(ann.wallet), target.posted(bob.wallet)) == before, operation.name

@@ -29,9 +29,7 @@ class Target:
         self.folder = folder
         self.operator = ""
         _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE, (files_max, files_max)
-        )  # the server has the same limit as this process
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))  # the server's is the same
         self._environment = {name: text for name, text in os.environ.items() if not name.startswith("WALLETD_")}
         if pure_parser:  # the one that aiohttp has where its C parser was not built
             self._environment["AIOHTTP_NO_EXTENSIONS"] = "1"

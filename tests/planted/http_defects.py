@@ -23,8 +23,8 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     ),
     defect(
         "a_zero_lost_in_answers",
-        "Five cents are answered as if they were fifty.",
-        (AMOUNTS, ":0{scale + 1}d}", ":0{scale}d}"),
+        "Five cents are answered as .05, which is no number.",
+        (AMOUNTS, "(scale + 1 + (amount_minor < 0), amount_minor)", "(scale + (amount_minor < 0), amount_minor)"),
         first=OF_AMOUNTS,
     ),
     defect(
