@@ -26,6 +26,12 @@ BUSY_TIMEOUT_S: Final = 5.0
 
 SYNCHRONOUS: Final = {"NORMAL": 1, "FULL": 2}
 
+LOG_PAGES_MAX: Final = 16_384
+"""Pages of a write-ahead log, 64 MiB, after which its readers are waited for, so that it begins anew."""
+
+PATIENCE_MS: Final = 10
+"""How long for, each time: whoever writes waits as well."""
+
 
 @contextmanager
 def unusable(path: Path) -> Iterator[None]:
@@ -42,10 +48,17 @@ def unusable(path: Path) -> Iterator[None]:
 async def checkpoint(connection: aiosqlite.Connection) -> None:
     """Write a file's log back into it, as far as no reader needs it. `main.`: what is attached has its own owner.
 
-    Where the disk is full or somebody is in the way the log stays as it is, to be tried again. Raises sqlite3.Error for anything else.
+    A log begins anew only when nobody reads it. Where readers overlap so long that it grows large, it is made to: who reads is waited for, who
+    comes later finds all in the file. A full disk or somebody in the way leaves the log as it is, to be tried again. Raises sqlite3.Error for
+    anything else.
     """
     try:
-        await connection.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+        [(_, pages, _)] = await connection.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+        if pages > LOG_PAGES_MAX:
+            await connection.executescript(
+                f"PRAGMA busy_timeout = {PATIENCE_MS}; PRAGMA main.wal_checkpoint(RESTART); "
+                f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}"
+            )
     except sqlite3.Error as error:
         if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise

@@ -1,11 +1,14 @@
 """What the journal does when its disk, its file or its neighbour fails it."""
 
 import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from walletd.engine.ports import Fenced, JournalFull, OutcomeUnknown, StorageUnusable
+from walletd.storage import connections
 from walletd.storage.journal import CHECKPOINT_BYTES, SqliteJournal
 from walletd.tests.contract.script import Script
 from walletd.tests.storage.conftest import Place, spoil
@@ -17,6 +20,13 @@ async def pragma(journal: SqliteJournal, text: str) -> int:
     assert connection is not None
     rows = list(await connection.execute_fetchall(f"PRAGMA {text}"))
     return int(rows[0][0]) if rows else 0
+
+
+async def pages_of_log(journal: SqliteJournal) -> int:
+    connection = journal._writer
+    assert connection is not None
+    [(_, pages, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
+    return int(pages)
 
 
 async def test_a_full_disk_refuses_the_whole_group_and_writing_comes_back_with_room(
@@ -124,6 +134,47 @@ async def test_the_log_stays_small_while_rows_are_appended(place: Place, script:
             await journal.append(epoch, [row])
 
         assert Path(f"{place.journal_path}-wal").stat().st_size < 2 * CHECKPOINT_BYTES
+
+
+async def test_a_log_that_readers_have_let_grow_waits_for_them_and_begins_anew(
+    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LOG_PAGES_MAX", 0)
+    monkeypatch.setattr(connections, "PATIENCE_MS", 10_000)
+    async with place.journal() as journal:
+        epoch, _ = await journal.claim()
+        await journal.append(epoch, script.rows[:2])
+        reader = sqlite3.connect(place.journal_path, isolation_level=None, check_same_thread=False)
+        reader.execute("BEGIN").execute("SELECT * FROM journal").fetchall()
+        await journal.append(epoch, script.rows[2:-1])
+        grown = await pages_of_log(journal)
+        leaving = threading.Timer(0.2, reader.close)
+        leaving.start()
+
+        await journal.checkpoint()
+        await journal.append(epoch, script.rows[-1:])
+
+        leaving.join()
+        assert await pages_of_log(journal) < grown
+        assert await pragma(journal, "busy_timeout") == 5_000
+        assert await journal.read(0, len(script.rows)) == script.rows
+
+
+async def test_a_reader_that_stays_holds_nothing_up(
+    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "LOG_PAGES_MAX", 0)
+    async with place.journal() as journal:
+        epoch, _ = await journal.claim()
+        await journal.append(epoch, script.rows[:2])
+        with closing(sqlite3.connect(place.journal_path, isolation_level=None)) as reader:
+            [seen] = reader.execute("BEGIN").execute("SELECT count(*) FROM journal").fetchone()
+            for row in script.rows[2:40]:
+                await journal.append(epoch, [row])
+                await journal.checkpoint()
+
+            assert reader.execute("SELECT count(*) FROM journal").fetchone() == (seen,)
+            assert await journal.read(0, len(script.rows)) == script.rows[:40]
 
 
 async def test_every_commit_is_synchronised_in_full(place: Place) -> None:
