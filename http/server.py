@@ -17,6 +17,8 @@ from typing import Any, Final, cast
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import _ErrInfo
 
 from ..engine.engine import Engine
 from ..engine.identity import Access
@@ -49,6 +51,9 @@ LINGERING_S: Final = 2.0
 
 BACKLOG: Final = 1024
 
+_BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError)
+"""What reading a body raises whose framing is none: the first by aiohttp's compiled parser, the second by the one in Python."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
 
@@ -75,9 +80,17 @@ class _Connection(web.RequestHandler):
 
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Take what came. A body that breaks on its way is told to whoever reads it, who would wait for the rest of it."""
+        super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            body = self._messages[-2][1] if len(self._messages) > 1 else getattr(self._current_request, "content", None)
+            if body is not None and not body.is_eof():
+                body.set_exception(web.RequestPayloadError())
+
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log an exception that nobody took. A body that breaks is its sender's affair, and was answered."""
-        if not isinstance(kw.get("exc_info"), web.RequestPayloadError):
+        if not isinstance(kw.get("exc_info"), _BROKEN_BODY):
             super().log_exception(*args, **kw)
 
     def handle_error(
@@ -253,7 +266,7 @@ class Server:
         except (ConnectionError, web.PayloadAccessError):
             call.outcome = "disconnected"
             raise
-        except web.RequestPayloadError:
+        except _BROKEN_BODY:
             call.outcome = HttpCode.MALFORMED_REQUEST
             response = self._fault(endpoint.dialect, _BAD_FRAMING, target, request_id)
         except Exception:

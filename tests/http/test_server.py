@@ -149,6 +149,44 @@ async def test_a_slow_body_is_408_and_ends_the_connection(serve: Serve) -> None:
     assert b"request_timeout" in answer
 
 
+@pytest.mark.parametrize("rest", [b"zz\r\n{}\r\n", b"-2\r\n{}\r\n", b"2\r\n{}XX0\r\n\r\n"])
+@pytest.mark.parametrize(
+    "before",
+    [b"", b"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"],
+)
+async def test_chunks_that_break_on_their_way_are_400_at_once(client: Client, before: bytes, rest: bytes) -> None:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        before
+        + b"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    await writer.drain()
+    await client.get("/livez")
+    writer.write(rest)
+    async with asyncio.timeout(20):  # the body itself has 30 s
+        answer = await reader.read()
+    writer.close()
+    assert answer.count(b"HTTP/1.") == 1 + bool(before)
+    assert answer.startswith(b"HTTP/1.1 201") == bool(before)
+    assert b"HTTP/1.1 400" in answer
+    assert b"malformed_request" in answer
+    assert (await client.get(f"/v1/users/{1 + bool(before)}")).status == 404
+
+
+async def test_what_follows_a_whole_request_does_not_break_it(client: Client) -> None:
+    whole = b"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(whole)
+    await writer.drain()
+    await client.get("/livez")
+    writer.write(b"{}")
+    writer.write(b"garbage\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 201")
+    assert answer.count(b"HTTP/1.") == 2
+
+
 async def test_a_body_in_pieces_is_put_together(client: Client) -> None:
     reader, writer = await asyncio.open_connection(client.host, client.port)
     body = b'{"username":"pieces"}'
