@@ -20,6 +20,7 @@ from . import direct, idempotency
 from .authentication import Authentication
 from .cors import Cors
 from .decoding import Body, RequestT, is_plain, refuse_fields
+from .lane import LONG_BODY_BYTES, Lane
 from .metrics import Metrics
 from .options import ServerOptions
 from .principal import OPERATOR
@@ -71,6 +72,7 @@ class Services:
         self.cors = cors
         self.clock_us = clock_us
         self.receipts: Receipts = receipts if receipts is not None else NoReceipts()
+        self.lane = Lane()
         self.stopping = asyncio.Event()
         self.streams = 0
 
@@ -117,6 +119,8 @@ class Call:
                 raise too_large(self.services.options.body_bytes_max)
         else:
             raw = await self._read_slowly()
+        if len(raw) > LONG_BODY_BYTES:
+            await self.services.lane.turn()
         return kind.read(raw)
 
     async def optional_body(self, kind: Body[RequestT]) -> RequestT:

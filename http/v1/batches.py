@@ -19,6 +19,7 @@ from ..call import Call
 from ..contract import Answer, Contract
 from ..decoding import Body, refuse_fields
 from ..idempotency import given
+from ..lane import LONG_LIST
 from ..problem import HttpFault, problem_of
 from ..routes import Routes
 from . import contracts
@@ -64,6 +65,8 @@ async def create(call: Call) -> web.StreamResponse:
             Batch(moves=allowed, atomic=request.atomic), key=key, dry_run=dry_run
         )
         items, replayed = outcome.each_item(), outcome.replayed
+        if len(moves) > LONG_LIST:
+            await call.services.lane.turn()
     if dry_run:
         call.outcome = "dry_run"
     return call.answer(_answer(call, items, refused, dry_run), replayed=replayed)
