@@ -402,8 +402,10 @@ class Engine:
         if len(self._in_flight) < self._together:
             self._work.clear()
             timer = asyncio.get_running_loop().call_later(self._options.gather_s, self._work.set)
-            await self._work.wait()
-            timer.cancel()
+            try:
+                await self._work.wait()
+            finally:
+                timer.cancel()
 
     async def _flush(self) -> None:
         begun = len(self._in_flight)

@@ -115,6 +115,9 @@ def figures_of(measured: list[Measured]) -> dict[str, Any]:
         "others_cores": statistics.median(
             [one.others_cores for one in measured if one.others_cores is not None] or [0.0]
         ),
+        "fold_lag_records": max(
+            [one.fold_lag_records for one in measured if one.fold_lag_records is not None], default=None
+        ),
         "verdicts": [one.verdict for one in measured],
     }
 

@@ -116,6 +116,8 @@ class Measured(msgspec.Struct):
     recorded: list[Recorded]
     others_cores: float | None = None
     """What other programs used of the machine meanwhile."""
+    fold_lag_records: int | None = None
+    """How far the service's image was behind at the end, if the service tells."""
 
     def figures(self) -> dict[str, Any]:
         """What goes into the results file: everything but the raw records."""

@@ -5,7 +5,6 @@ expire at once, which is the most that can ever expire in one moment.
 """
 
 import os
-import re
 import signal
 import sys
 import time
@@ -16,17 +15,16 @@ from typing import Any, Final
 import msgspec
 
 from . import jumping_clock, screen
-from .client import Client, Unanswered
+from .client import Client
 from .processes import Started, start
 from .runs import Measured, Plan, Progress, run
-from .services import Service, settle
+from .services import Service, fold_lag, settle
 from .session import audited, loop_run
 
 LOAD_SHARE: Final = 0.8
 """Of the highest rate: what the open loop offers."""
 
 WORKLOAD: Final = "keyed"
-_FOLD_LAG: Final = re.compile(rb"^walletd_fold_lag_records ([0-9.e+]+)$", re.MULTILINE)
 
 
 def start_jumping(folder: Path, data: str) -> Started:
@@ -48,7 +46,7 @@ def measured(service: Service, plan: Plan, highest_s: float, wallets_max: int) -
     with screen.run_progress(open_loop) as shown:
         told = _Jump(shown, service.pids[0], open_loop.warmup_s + jump_s)
         done = run(service.address, population, open_loop, service.pids, told)
-    lag, has_jumped = fold_lag(service), is_ahead(service)
+    lag, has_jumped = fold_lag(service.address), is_ahead(service)
     service.audits.append(
         audited(
             service.address, population, service.expected, open_loop, done, wallets_max=wallets_max, reads_max=plan.keep,
@@ -83,16 +81,6 @@ def figures_of(done: Measured, jump_s: int, *, has_jumped: bool) -> dict[str, An
         **next(iter(done.latency.values()), {}),
         "verdict": done.verdict,
     }
-
-
-def fold_lag(service: Service) -> int | None:
-    """How many records the image is behind, if the service tells."""
-    try:
-        answer = loop_run(Client(service.address, 1).get("/metrics"))
-    except Unanswered:
-        return None
-    found = _FOLD_LAG.search(answer.body)
-    return None if found is None else int(float(found[1]))
 
 
 def is_ahead(service: Service) -> bool:

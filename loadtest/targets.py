@@ -23,10 +23,11 @@ from .runs import Measured, Plan
 from .services import ASSET, FUNDING_MINOR, Service, settle, start_service, told
 from .session import loop_run, temporary_folder
 
-PARTS: Final = ("single", "v1", "open", "hot", "treasury", "batch", "start", "stall", "history")
-RATES: Final = frozenset({"single", "v1", "open", "hot", "treasury", "batch"})
+PARTS: Final = ("single", "wide", "v1", "open", "hot", "treasury", "batch", "start", "stall", "history")
+RATES: Final = frozenset({"single", "wide", "v1", "open", "hot", "treasury", "batch"})
 LARGE: Final = frozenset({"start", "stall", "history"})
 OPEN_SHARE: Final = 0.8
+WIDE_CONNECTIONS: Final = 256
 LARGE_AUDIT_MAX: Final = 20_000
 """Balances that an audit of very many wallets compares."""
 
@@ -83,16 +84,19 @@ class _Case(NamedTuple):
     workload: str
     dialect: str
     services: tuple[str, ...]
+    connections: int | None = None
+    """Other than of all cases."""
 
 
 _CASES: Final = (
     _Case("single", "random", DigitalWallet.name, ("walletd", "echo", "postgres")),
+    _Case("wide", "random", DigitalWallet.name, ("walletd", "echo"), WIDE_CONNECTIONS),
     _Case("v1", "random", "v1", ("walletd", "echo")),
-    _Case("hot", "hot", "v1", ("walletd",)),
+    _Case("hot", "hot", "v1", ("walletd", "postgres")),
     _Case("treasury", "treasury", "v1", ("walletd", "postgres")),
     _Case("batch", "batch", "v1", ("walletd", "echo")),
 )
-_NEEDS: Final = {"open": {"single"}, "hot": {"v1"}, "treasury": {"v1", "single"}}
+_NEEDS: Final = {"open": {"single"}, "hot": {"v1", "single"}, "treasury": {"v1", "single"}}
 """What a part is a share of."""
 
 
@@ -145,7 +149,8 @@ def _rates(options: Options, folder: Path, figures: dict[str, Any], audits: dict
         _add_shares(figures["rates"], runs)
         figures["known_by"] = compare.known_by(figures["rates"])
         if "open" in options.parts:
-            figures["open"] = _open(options, services, figures["rates"]["single"]["walletd"]["rate"])
+            single = figures["rates"]["single"]
+            figures["open"] = {name: _open(options, services, name, single[name]["rate"]) for name in single}
         for name, service in services.items():
             if service.is_audited:
                 service.audit_all(options.sizes.wallets)
@@ -169,7 +174,12 @@ def _rounds(options: Options, cases: list[_Case], services: dict[str, Service]) 
     for number in range(options.sizes.rounds):
         for case in cases:
             order = case.services if number % 2 == 0 else tuple(reversed(case.services))
-            plan = msgspec.structs.replace(options.plan, workload=case.workload, seed=options.seed + number)
+            plan = msgspec.structs.replace(
+                options.plan,
+                workload=case.workload,
+                connections=case.connections or options.connections,
+                seed=options.seed + number,
+            )
             for name in order:
                 if name in services:
                     runs[case.part].setdefault(name, []).append(_run(services, name, plan, case.dialect, number))
@@ -196,13 +206,13 @@ def _add_shares(rates: dict[str, Any], runs: dict[str, dict[str, list[Measured]]
                 rates[part][name]["of_random_between"] = [min(shares), max(shares)]
 
 
-def _open(options: Options, services: dict[str, Service], highest: float) -> dict[str, Any]:
+def _open(options: Options, services: dict[str, Service], name: str, highest: float) -> dict[str, Any]:
     plan = msgspec.structs.replace(options.plan, rate=highest * OPEN_SHARE, duration_s=options.sizes.duration_s * 1.5)
     runs = []
     for number in range(options.sizes.rounds):
         seeded = msgspec.structs.replace(plan, seed=options.seed + 100 + number)
-        runs.append(_run(services, "walletd", seeded, DigitalWallet.name, number))
-    return {**compare.figures_of(runs), "fold_lag_records": stalling.fold_lag(services["walletd"])}
+        runs.append(_run(services, name, seeded, DigitalWallet.name, number))
+    return compare.figures_of(runs)
 
 
 # ------------------------------------------------------------------------------------------------------ many wallets
