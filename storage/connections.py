@@ -55,10 +55,11 @@ async def checkpoint(connection: aiosqlite.Connection) -> None:
     try:
         [(_, pages, _)] = await connection.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
         if pages > LOG_PAGES_MAX:
-            await connection.executescript(
-                f"PRAGMA busy_timeout = {PATIENCE_MS}; PRAGMA main.wal_checkpoint(RESTART); "
-                f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}"
-            )
+            try:
+                await connection.execute_fetchall(f"PRAGMA busy_timeout = {PATIENCE_MS}")
+                await connection.execute_fetchall("PRAGMA main.wal_checkpoint(RESTART)")
+            finally:
+                await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
     except sqlite3.Error as error:
         if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise
