@@ -108,4 +108,16 @@ DEFECTS: Final[tuple[Defect, ...]] = (
         ("http/holders.py", "(wallet.posted, wallet)", "(wallet.appended, wallet)"),
         first=("http/test_digital_wallet.py",),
     ),
+    defect(
+        "broken_body_unheard",
+        "Who reads a body whose chunks break waits until its time is up.",
+        ("http/server.py", "                body.set_exception(web.RequestPayloadError())", "                pass"),
+        first=("http/test_server.py",),
+    ),
+    defect(
+        "batches_in_one_stall",
+        "Batches that come together are read in one turn of the event loop.",
+        ("http/call.py", "            await self.services.lane.turn()", "            pass"),
+        first=("http/test_lane.py",),
+    ),
 )

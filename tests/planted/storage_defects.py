@@ -105,6 +105,12 @@ CHECKS: Final[tuple[Defect, ...]] = (
         first=("storage/test_backup.py",),
     ),
     defect(
+        "log_that_never_begins_anew",
+        "Readers who overlap let a write-ahead log grow without end.",
+        ("storage/connections.py", "wal_checkpoint(RESTART)", "wal_checkpoint(PASSIVE)"),
+        first=("storage/test_journal_failures.py",),
+    ),
+    defect(
         "prefix_of_a_password",
         "Only the first eight bytes of a password count.",
         ("storage/passwords.py", '"surrogatepass")', '"surrogatepass")[:8]'),
