@@ -95,7 +95,7 @@ def compared(runs: dict[str, list[Measured]]) -> dict[str, Any]:
 
 
 def figures_of(measured: list[Measured]) -> dict[str, Any]:
-    """The medians of some runs of the same load; of stalls, maxima and others' use of the machine the worst."""
+    """The medians of some runs of the same load; of stalls, maxima, folding's lag and others' use of the machine the worst."""
     latencies = [next(iter(one.latency.values()), {}) for one in measured]
     servers = [one.server.total for one in measured if one.server]
     return {

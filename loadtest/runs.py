@@ -1,8 +1,10 @@
 """A run: several processes put one workload on a service at the same time, and what they recorded becomes one measurement."""
 
+import asyncio
 import multiprocessing
 import multiprocessing.connection
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.context import SpawnProcess
@@ -10,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from .client import Client, Unanswered
 from .dialects import DIALECTS
 from .histogram import Histogram
 from .population import Population
@@ -25,6 +28,8 @@ LEAD_S: Final = 0.3
 READY_TIMEOUT_S: Final = 120.0
 GRACE_S: Final = 60.0
 K = TypeVar("K", int, str)
+
+_FOLD_LAG: Final = re.compile(rb"^walletd_fold_lag_records ([0-9.e+]+)$", re.MULTILINE)
 
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 BATCH_CONNECTIONS: Final = 8
@@ -117,7 +122,7 @@ class Measured(msgspec.Struct):
     others_cores: float | None = None
     """What other programs used of the machine meanwhile."""
     fold_lag_records: int | None = None
-    """How far the service's image was behind at the end, if the service tells."""
+    """How far the service's image was behind when the measured time ended, if the service tells."""
 
     def figures(self) -> dict[str, Any]:
         """What goes into the results file: everything but the raw records."""
@@ -144,7 +149,8 @@ def run(
             theirs.close()
             processes.append(process)
             pipes.append(mine)
-        return _Conductor(plan, pipes, [process.pid or 0 for process in processes], server_pids, progress).conduct()
+        clients = [process.pid or 0 for process in processes]
+        return _Conductor(address, plan, pipes, clients, server_pids, progress).conduct()
     finally:
         for process in processes:
             process.join(1.0)
@@ -179,17 +185,34 @@ def scripts(address: Address, population: Population, plan: Plan) -> list[Script
     ]
 
 
+def fold_lag(address: Address) -> int | None:
+    """How many records a service's image is behind, if the service tells."""
+    try:
+        answer = asyncio.run(Client(address, 1).get("/metrics"))
+    except Unanswered:
+        return None
+    return lag_told(answer.body)
+
+
+def lag_told(metrics: bytes) -> int | None:
+    """The lag of folding among a service's metrics, None where there is none."""
+    found = _FOLD_LAG.search(metrics)
+    return None if found is None else int(float(found[1]))
+
+
 class _Conductor:
     """The parent's side of a run."""
 
     def __init__(
         self,
+        address: Address,
         plan: Plan,
         pipes: Sequence[multiprocessing.connection.Connection],
         client_pids: Sequence[int],
         server_pids: Sequence[int],
         progress: Progress,
     ) -> None:
+        self._address = address
         self._plan = plan
         self._pipes = list(pipes)
         self._client_pids = client_pids
@@ -210,10 +233,12 @@ class _Conductor:
         before = self._usage()
         self._until(begin, end)
         after = self._usage()
+        lag = fold_lag(self._address)
         self._take_until(lambda: len(self._recorded) == len(self._pipes), self._plan.drain_s + GRACE_S)
-        return measured(
-            self._plan, [self._recorded[index] for index in sorted(self._recorded)], start, end, before, after
-        )
+        recorded = [self._recorded[index] for index in sorted(self._recorded)]
+        done = measured(self._plan, recorded, start, end, before, after)
+        done.fold_lag_records = lag
+        return done
 
     def _usage(self) -> "_Usage":
         clients = [CpuTime.of([pid]) for pid in self._client_pids]

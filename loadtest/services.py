@@ -5,7 +5,6 @@ vacuums or checkpoints what came before would take processor time from the one t
 """
 
 import contextlib
-import re
 import sys
 import time
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ import msgspec
 
 from . import screen
 from .audit import Expected, Report
-from .client import Client, Unanswered
+from .client import Client
 from .dialects import DigitalWallet
 from .peers import postgres
 from .population import CONNECTIONS, Population, open_wallets, treasury_of, users_of
@@ -39,8 +38,6 @@ SETTLE_S_MAX: Final = 15.0
 
 AUDIT_WALLETS_MAX: Final = 2_000
 """Balances that are compared after each of many runs; after the last one all are."""
-
-_FOLD_LAG: Final = re.compile(rb"^walletd_fold_lag_records ([0-9.e+]+)$", re.MULTILINE)
 
 
 class Service(msgspec.Struct):
@@ -68,7 +65,6 @@ class Service(msgspec.Struct):
         """One run, and its audit on a sample. Raises RunFailed, Unanswered."""
         with screen.run_progress(plan) as progress:
             measured = run(self.address, population, plan, self.pids, progress)
-        measured.fold_lag_records = fold_lag(self.address)
         if self.is_audited:
             self.audits.append(
                 audited(
@@ -111,16 +107,6 @@ def start_service(name: str, wallets: int, folder: Path, stack: contextlib.ExitS
     service.setup_s = time.monotonic() - begun
     print(f"{name}: {wallets:,} wallets after {service.setup_s:.1f} s", file=sys.stderr)
     return service
-
-
-def fold_lag(address: Address) -> int | None:
-    """How many records a service's image is behind, if the service tells."""
-    try:
-        answer = loop_run(Client(address, 1).get("/metrics"))
-    except Unanswered:
-        return None
-    found = _FOLD_LAG.search(answer.body)
-    return None if found is None else int(float(found[1]))
 
 
 def settle(services: Iterable[Service]) -> bool:

@@ -18,7 +18,7 @@ from . import jumping_clock, screen
 from .client import Client
 from .processes import Started, start
 from .runs import Measured, Plan, Progress, run
-from .services import Service, fold_lag, settle
+from .services import Service, settle
 from .session import audited, loop_run
 
 LOAD_SHARE: Final = 0.8
@@ -46,7 +46,7 @@ def measured(service: Service, plan: Plan, highest_s: float, wallets_max: int) -
     with screen.run_progress(open_loop) as shown:
         told = _Jump(shown, service.pids[0], open_loop.warmup_s + jump_s)
         done = run(service.address, population, open_loop, service.pids, told)
-    lag, has_jumped = fold_lag(service.address), is_ahead(service)
+    has_jumped = is_ahead(service)
     service.audits.append(
         audited(
             service.address, population, service.expected, open_loop, done, wallets_max=wallets_max, reads_max=plan.keep,
@@ -58,7 +58,7 @@ def measured(service: Service, plan: Plan, highest_s: float, wallets_max: int) -
     return {
         "highest_rate": highest.rate,
         "keys_expired": highest.achieved + figures["keyed_before"],
-        "fold_lag_records": lag,
+        "fold_lag_records": done.fold_lag_records,
         **figures,
     }
 

@@ -9,6 +9,7 @@ from walletd.loadtest import goals, quiet
 from walletd.loadtest.audit import Expected
 from walletd.loadtest.goals import BEGIN, END, NoPlace, Row, rows_of
 from walletd.loadtest.history import WALLET, lengthening
+from walletd.loadtest.runs import lag_told
 from walletd.loadtest.stalling import figures_of
 from walletd.loadtest.workloads import BATCH_SIZE
 
@@ -37,7 +38,7 @@ def figures(times: float) -> dict[str, Any]:
             "walletd": {
                 "p50": 1.0, "p99": 10.0 / times, "p99s": [10.0], "p99.9": 20.0, "max": 30.0, "rate": 9.0, "offered_per_s": 9.0, "dropped": 0,
             },
-            "echo": {"p99": 1.0, "max": 2.0, "rate": 9.0},
+            "echo": {"p99": 1.0, "max": 2.0, "rate": 9.0, "offered_per_s": 10.0},
         },
         "stall": {
             "wallets": 10, "stall_before_ms": 50 / times, "stall_expiring_ms": 50 / times, "max_before_ms": 1.0, "max_expiring_ms": 1.0,
@@ -51,24 +52,55 @@ def figures(times: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def judged(done: dict[str, Any]) -> list[Row]:
+    """The rows that have a goal."""
+    return [row for row in rows_of(done) if row.goal != goals.NO_FIGURE]
+
+
 def test_what_just_reaches_a_goal_meets_it_and_what_falls_just_short_misses_it() -> None:
-    assert [row.is_met for row in rows_of(figures(1.0))] == [True] * 14
-    assert [row.is_met for row in rows_of(figures(0.99))] == [False] * 14
+    assert [row.is_met for row in judged(figures(1.0))] == [True] * 13
+    assert [row.is_met for row in judged(figures(0.99))] == [False] * 13
 
 
 def test_what_was_not_measured_is_neither_met_nor_missed() -> None:
-    assert [row.is_met for row in rows_of({})] == [None] * 14
+    assert [row.is_met for row in judged({})] == [None] * 13
     unjumped = figures(1.0)
     unjumped["stall"]["stall_expiring_ms"] = None
-    assert [row.is_met for row in rows_of(unjumped)].count(None) == 1
+    assert [row.is_met for row in judged(unjumped)].count(None) == 1
 
 
 def test_an_open_loop_that_dropped_requests_misses_its_goal_however_fast_it_was() -> None:
     dropping = figures(1.0)
     dropping["open"]["walletd"]["dropped"] = 1
-    assert [row.what for row in rows_of(dropping) if not row.is_met] == [
+    assert [row.what for row in judged(dropping) if not row.is_met] == [
         "latency, open loop at 80 % of the highest rate"
     ]
+
+
+def test_the_rate_over_more_connections_is_shown_and_not_judged() -> None:
+    [wide] = [row for row in rows_of(figures(0.5)) if "256" in row.what]
+    assert wide.cells[2:5] == ("0.28 (0.28–0.28); 20,000/s", "", "36,000/s")
+
+
+def test_how_far_folding_is_behind_is_told_in_seconds() -> None:
+    lagging = figures(1.0)
+    lagging["rates"]["single"]["walletd"]["fold_lag_records"] = 30_000
+    assert rows_of(lagging)[0].reached.endswith("; 20,000/s, folding 1.5 s behind")
+    lagging["rates"]["single"]["walletd"]["rate"] = 0
+    assert "folding" not in rows_of(lagging)[0].reached
+
+
+@pytest.mark.parametrize(
+    ("metrics", "lag"),
+    [
+        (b"# HELP x\nwalletd_fold_lag_records 1.5e+06\nother 2\n", 1_500_000),
+        (b"walletd_fold_lag_records 0.0\n", 0),
+        (b"other_walletd_fold_lag_records 7\n", None),
+        (b"", None),
+    ],
+)
+def test_the_lag_is_read_among_other_metrics(metrics: bytes, lag: int | None) -> None:
+    assert lag_told(metrics) == lag
 
 
 def test_the_table_takes_its_place_and_leaves_the_rest_of_the_page(tmp_path: Path) -> None:
