@@ -143,7 +143,7 @@ class Ledger:
         return self._wallet_in(self._existing(user_id), asset)
 
     def find_holding(self, holding: Holding) -> Wallet | None:
-        """The wallet of a holding, if it is open; None also for a user that is named by its decimal id. The hot path's: nothing is refused."""
+        """The wallet of a holding, None where there is none or a slower look may find one. The hot path's: nothing is refused."""
         number = holding.user_id
         if number is None:
             assert holding.external_id is not None

@@ -3,18 +3,20 @@
 import asyncio
 from typing import Final
 
-LONG_BODY_BYTES: Final = 8 * 1024
-LONG_LIST: Final = 50
-"""A body of more bytes, or an answer of more items, is long work: half a millisecond at least."""
+LONG_BODY_BYTES: Final = 32 * 1024
+"""To read a body of more bytes is long work: a millisecond or more."""
+
+LONG_LIST: Final = 200
+"""To answer with more items is long work."""
 
 
 class Lane:
-    """Whose long work may be done now. Without it, twenty batches that came together would be one long stall."""
+    """Gives out turns for reading and answering what is long. What the engine does for a whole group, it does in one go all the same."""
 
     def __init__(self) -> None:
         self._taken = asyncio.Lock()
 
     async def turn(self) -> None:
-        """Wait until it is the caller's turn; it lasts until the caller waits for something else."""
+        """Wait for a turn; it lasts until the caller waits for something else."""
         await self._taken.acquire()
         asyncio.get_running_loop().call_soon(self._taken.release)

@@ -17,8 +17,8 @@ from typing import Any, Final, cast
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
-from aiohttp.web_protocol import _ErrInfo
 
 from ..engine.engine import Engine
 from ..engine.identity import Access
@@ -52,7 +52,7 @@ LINGERING_S: Final = 2.0
 BACKLOG: Final = 1024
 
 _BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError)
-"""What reading a body raises whose framing is none: the first by aiohttp's compiled parser, the second by the one in Python."""
+"""What a body whose framing is broken raises when it is read: by aiohttp's compiled parser the first, by the one in Python the second."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
@@ -81,9 +81,9 @@ class _Connection(web.RequestHandler):
     __slots__ = ()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came. A body that breaks on its way is told to whoever reads it, who would wait for the rest of it."""
+        """Take what came. A body that breaks on its way is an error to the handler that reads it, which would else wait for the rest of it."""
         super().data_received(data)
-        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
             body = self._messages[-2][1] if len(self._messages) > 1 else getattr(self._current_request, "content", None)
             if body is not None and not body.is_eof():
                 body.set_exception(web.RequestPayloadError())

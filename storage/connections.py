@@ -30,7 +30,7 @@ LOG_PAGES_MAX: Final = 16_384
 """Pages of a write-ahead log, 64 MiB, after which its readers are waited for, so that it begins anew."""
 
 PATIENCE_MS: Final = 10
-"""How long for, each time: whoever writes waits as well."""
+"""How long readers are waited for at one checkpoint: whoever writes waits as long."""
 
 
 @contextmanager
@@ -45,21 +45,24 @@ def unusable(path: Path) -> Iterator[None]:
         raise StorageUnusable(f"{path} cannot be used: {error}") from error
 
 
-async def checkpoint(connection: aiosqlite.Connection) -> None:
+async def checkpoint(
+    connection: aiosqlite.Connection, *, pages_max: int = LOG_PAGES_MAX, patience_ms: int = PATIENCE_MS
+) -> None:
     """Write a file's log back into it, as far as no reader needs it. `main.`: what is attached has its own owner.
 
-    A log begins anew only when nobody reads it. Where readers overlap so long that it grows large, it is made to: who reads is waited for, who
-    comes later finds all in the file. A full disk or somebody in the way leaves the log as it is, to be tried again. Raises sqlite3.Error for
-    anything else.
+    A log begins anew only when nobody reads it. Where readers overlap so long that it grows large, those who read are waited for, and those who
+    come meanwhile read the file alone; one who stays longer leaves the log as it is until the next checkpoint, and so does a full disk or another
+    program in the way. Raises sqlite3.Error for anything else.
     """
     try:
         [(_, pages, _)] = await connection.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
-        if pages > LOG_PAGES_MAX:
-            try:
-                await connection.execute_fetchall(f"PRAGMA busy_timeout = {PATIENCE_MS}")
-                await connection.execute_fetchall("PRAGMA main.wal_checkpoint(RESTART)")
-            finally:
-                await connection.execute_fetchall(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}")
+        if (
+            pages > pages_max
+        ):  # in one call, so that nothing comes between; nothing is pending, or the one above would have failed
+            await connection.executescript(
+                f"PRAGMA busy_timeout = {patience_ms}; PRAGMA main.wal_checkpoint(RESTART); "
+                f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}"
+            )
     except sqlite3.Error as error:
         if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise

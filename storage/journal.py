@@ -26,7 +26,7 @@ from .connections import checkpoint, open_reader, open_writer, unusable
 from .migrations import JOURNAL
 
 CHECKPOINT_BYTES: Final = 2 * 2**20
-"""Log bytes after which a checkpoint runs: small, so that the append behind it waits a few milliseconds at most, and
+"""Log bytes after which a checkpoint runs: small, so that the append behind it waits a few milliseconds, and
 the log is written again over its own blocks, which makes the fsync of an append cheaper than one that grows a file."""
 
 IDLE_CHECK_S: Final = 1.0
@@ -219,8 +219,8 @@ class SqliteJournal:
             self._checkpointing = asyncio.create_task(self._checkpoint())
 
     async def _checkpoint(self) -> None:
-        """A full disk leaves the log as it is, to be tried again; any other failure ends this writer: an fsync that failed
-        may have dropped what it was to write, so it is never tried again, and the next append says so."""
+        """A failure that `checkpoint` raises ends this writer: an fsync that failed may have dropped what it was to write, so it is never tried
+        again, and the next append says so."""
         assert self._writer is not None
         self._log_bytes = 0
         try:

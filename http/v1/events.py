@@ -16,6 +16,7 @@ from ..call import SERVER_NAME, Call
 from ..contract import Answer, Contract, Parameter
 from ..decoding import refuse_fields
 from ..instants import rfc3339
+from ..lane import LONG_LIST
 from ..routes import Routes
 from . import contracts
 from .listing import limit_of
@@ -78,6 +79,8 @@ async def listing(call: Call) -> web.StreamResponse:
     records = await call.engine.events(after, limit + 1)
     shown = records[:limit]
     more = str(shown[-1].seq) if len(records) > limit else None
+    if len(shown) > LONG_LIST:
+        await call.services.lane.turn()
     return call.answer(EventList([event_answer(call.engine.ledger, record) for record in shown], more))
 
 

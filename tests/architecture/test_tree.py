@@ -16,6 +16,8 @@ def text_files() -> list[Path]:
         *python_files(ROOT),
         *ROOT.glob("storage/schema/*.sql"),
         *ROOT.glob("requirements/*"),
+        *ROOT.glob("*/*.md"),
+        *ROOT.glob("loadtest/*.jsonl"),
         ROOT / ".ci" / "run",
     ]
     return sorted({*names, *deeper} - {Path(__file__)})

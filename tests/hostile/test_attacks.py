@@ -12,7 +12,7 @@ from .attacks import ATTACKS
 from .bystander import Bystander
 from .conftest import Start
 from .people import POOR_MINOR, settle
-from .raw import asked, request
+from .raw import Connection, asked, request
 from .target import Target
 
 MUTATED_S = 0.5
@@ -47,6 +47,21 @@ def test_a_request_ends_in_one_place_to_the_other_parser_too(pure: Target, chanc
                 name,
                 answers,
             )
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\n{}\r\n", b"-2\r\n{}\r\n", b"2\r\n{}XX0\r\n\r\n"])
+def test_chunks_that_break_on_their_way_are_refused_at_once_by_either_parser(
+    target: Target, pure: Target, rest: bytes
+) -> None:
+    head = b"POST /v1/users HTTP/1.1\r\nHost: walletd\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for each in (target, pure):
+        with unharmed(each), Connection(each.address, 10.0) as connection:  # a body has fifteen seconds
+            connection.send(head)
+            assert asked(each.address, request("GET", "/livez")).status == 200
+            connection.send(rest)
+            answer = connection.answer()
+            assert answer is not None
+            assert (answer.status, answer.code) == (400, "malformed_request")
 
 
 def test_bytes_that_are_no_utf8_are_refused_by_either_parser(target: Target, pure: Target) -> None:

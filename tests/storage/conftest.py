@@ -1,10 +1,12 @@
 """A data folder with a ledger in it, and ways to spoil its files."""
 
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from walletd.engine.limits import GROUP_MAX
@@ -57,6 +59,36 @@ class Place:
     def spoil_journal(self, statement: str) -> None:
         """Run a statement on the journal, as someone would who first removes its guards."""
         spoil(self.journal_path, "DROP TRIGGER journal_keeps_its_rows; DROP TRIGGER journal_loses_no_row; " + statement)
+
+
+class Reader:
+    """Somebody who reads one table of a file, from now on as it is now."""
+
+    def __init__(self, path: Path, table: str) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._table = table
+        self._connection.execute("BEGIN")
+        self.count()
+
+    def count(self) -> int:
+        """How many rows it sees."""
+        [(count,)] = self._connection.execute(f"SELECT count(*) FROM {self._table}")
+        return int(count)
+
+    def leave_when_waited_for(self, statement: str) -> None:
+        """Told of the writer's statements: a moment after the one that waits for readers has begun, leave."""
+        if "RESTART" in statement:
+            threading.Timer(0.05, self.close).start()
+
+    def close(self) -> None:
+        """Leave."""
+        self._connection.close()
+
+
+async def pages_of_log(writer: aiosqlite.Connection) -> int:
+    """How many pages the log has that a writing connection goes on with."""
+    [(_, pages, _)] = await writer.execute_fetchall("PRAGMA main.wal_checkpoint(PASSIVE)")
+    return int(pages)
 
 
 def spoil(path: Path, statements: str) -> None:

@@ -7,9 +7,11 @@ import pytest
 
 from walletd.engine.ports import HistoryQuery, JournalFull, StorageUnusable
 from walletd.storage import history
+from walletd.storage.connections import checkpoint
 from walletd.storage.image import CHECKPOINT_STEPS, SqliteImage
+from walletd.storage.verify import verify
 from walletd.tests.contract.script import Script
-from walletd.tests.storage.conftest import Place
+from walletd.tests.storage.conftest import Place, Reader, pages_of_log
 
 
 async def pragma(image: SqliteImage, text: str) -> int:
@@ -220,6 +222,43 @@ async def test_the_fold_never_writes_to_the_journal(place: Place, script: Script
 
         with pytest.raises(Exception, match="readonly"):
             await connection.execute_fetchall("INSERT INTO journal.writer VALUES (2, 2)")
+
+
+async def test_folding_goes_on_after_its_log_has_waited_for_readers(place: Place, script: Script) -> None:
+    await place.write(script, fold=False)
+    half = len(script.rows) // 2
+    async with place.image() as image:
+        await image.open()
+        await image.fold(half)
+        folder = image._folder
+        assert folder is not None
+        reader = Reader(place.image_path, "entries")
+        await image.fold(half + 20)
+        grown = await pages_of_log(folder)
+        await folder.set_trace_callback(reader.leave_when_waited_for)
+
+        await checkpoint(folder, pages_max=0, patience_ms=30_000)
+        await image.fold(half + 21)
+
+        assert await pages_of_log(folder) < grown
+        assert (await image.fold(len(script.rows))).seq == len(script.rows)
+    assert not (await verify(place.path)).findings
+
+
+async def test_nothing_that_is_pending_is_committed_by_a_checkpoint(place: Place, script: Script) -> None:
+    await place.write(script)
+    async with place.image() as image:
+        await image.open()
+        folder = image._folder
+        assert folder is not None
+        await folder.execute_fetchall("BEGIN IMMEDIATE")
+        await folder.execute_fetchall("DELETE FROM entries")
+
+        await checkpoint(folder, pages_max=0)
+
+        assert folder.in_transaction
+        await folder.rollback()
+    assert not (await verify(place.path)).findings
 
 
 async def test_the_log_stays_small_however_small_the_steps_are(place: Place, script: Script) -> None:

@@ -1,17 +1,17 @@
 """What the journal does when its disk, its file or its neighbour fails it."""
 
+import asyncio
 import sqlite3
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from walletd.engine.ports import Fenced, JournalFull, OutcomeUnknown, StorageUnusable
-from walletd.storage import connections
+from walletd.storage.connections import checkpoint
 from walletd.storage.journal import CHECKPOINT_BYTES, SqliteJournal
 from walletd.tests.contract.script import Script
-from walletd.tests.storage.conftest import Place, spoil
+from walletd.tests.storage.conftest import Place, Reader, pages_of_log, spoil
 
 
 async def pragma(journal: SqliteJournal, text: str) -> int:
@@ -20,13 +20,6 @@ async def pragma(journal: SqliteJournal, text: str) -> int:
     assert connection is not None
     rows = list(await connection.execute_fetchall(f"PRAGMA {text}"))
     return int(rows[0][0]) if rows else 0
-
-
-async def pages_of_log(journal: SqliteJournal) -> int:
-    connection = journal._writer
-    assert connection is not None
-    [(_, pages, _)] = await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
-    return int(pages)
 
 
 async def test_a_full_disk_refuses_the_whole_group_and_writing_comes_back_with_room(
@@ -136,45 +129,41 @@ async def test_the_log_stays_small_while_rows_are_appended(place: Place, script:
         assert Path(f"{place.journal_path}-wal").stat().st_size < 2 * CHECKPOINT_BYTES
 
 
-async def test_a_log_that_readers_have_let_grow_waits_for_them_and_begins_anew(
-    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections, "LOG_PAGES_MAX", 0)
-    monkeypatch.setattr(connections, "PATIENCE_MS", 10_000)
+async def test_a_log_that_readers_have_let_grow_waits_for_them_and_begins_anew(place: Place, script: Script) -> None:
     async with place.journal() as journal:
         epoch, _ = await journal.claim()
+        writer = journal._writer
+        assert writer is not None
         await journal.append(epoch, script.rows[:2])
-        reader = sqlite3.connect(place.journal_path, isolation_level=None, check_same_thread=False)
-        reader.execute("BEGIN").execute("SELECT * FROM journal").fetchall()
+        reader = Reader(place.journal_path, "journal")
         await journal.append(epoch, script.rows[2:-1])
-        grown = await pages_of_log(journal)
-        leaving = threading.Timer(0.2, reader.close)
-        leaving.start()
+        grown = await pages_of_log(writer)
+        await writer.set_trace_callback(reader.leave_when_waited_for)
 
-        await journal.checkpoint()
+        await checkpoint(writer, pages_max=0, patience_ms=30_000)
         await journal.append(epoch, script.rows[-1:])
 
-        leaving.join()
-        assert await pages_of_log(journal) < grown
+        assert await pages_of_log(writer) < grown
         assert await pragma(journal, "busy_timeout") == 5_000
         assert await journal.read(0, len(script.rows)) == script.rows
 
 
-async def test_a_reader_that_stays_holds_nothing_up(
-    place: Place, script: Script, monkeypatch: pytest.MonkeyPatch
+async def test_a_reader_that_stays_holds_up_each_checkpoint_a_moment_and_nothing_else(
+    place: Place, script: Script
 ) -> None:
-    monkeypatch.setattr(connections, "LOG_PAGES_MAX", 0)
     async with place.journal() as journal:
         epoch, _ = await journal.claim()
         await journal.append(epoch, script.rows[:2])
-        with closing(sqlite3.connect(place.journal_path, isolation_level=None)) as reader:
-            [seen] = reader.execute("BEGIN").execute("SELECT count(*) FROM journal").fetchone()
-            for row in script.rows[2:40]:
-                await journal.append(epoch, [row])
-                await journal.checkpoint()
+        assert journal._writer is not None
+        with closing(Reader(place.journal_path, "journal")) as reader:
+            async with asyncio.timeout(30):  # a second each would be a minute
+                for row in script.rows[2:62]:
+                    await journal.append(epoch, [row])
+                    await checkpoint(journal._writer, pages_max=0)
 
-            assert reader.execute("SELECT count(*) FROM journal").fetchone() == (seen,)
-            assert await journal.read(0, len(script.rows)) == script.rows[:40]
+            assert reader.count() == 2
+            assert await pragma(journal, "busy_timeout") == 5_000
+            assert await journal.read(0, len(script.rows)) == script.rows[:62]
 
 
 async def test_every_commit_is_synchronised_in_full(place: Place) -> None:
