@@ -5,6 +5,7 @@ vacuums or checkpoints what came before would take processor time from the one t
 """
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -110,8 +111,9 @@ def start_service(name: str, wallets: int, folder: Path, stack: contextlib.ExitS
 
 
 def settle(services: Iterable[Service]) -> bool:
-    """Wait until none of them has work. Whether that came to be."""
+    """Wait until none of them has work, and what they wrote is on the disk. Whether that came to be."""
     pids = [pid for service in services for pid in service.pids]
+    os.sync()
     deadline = time.monotonic() + SETTLE_S_MAX
     while time.monotonic() < deadline:
         before, begun = CpuTime.of(pids), time.monotonic()
