@@ -1,4 +1,4 @@
-"""The lane for long work: one piece of it a turn of the event loop, so that short requests go on between the pieces of others."""
+"""The lane for long work: a portion of it a turn of the event loop, so that short requests go on between the portions of others."""
 
 import asyncio
 from typing import Final
@@ -7,11 +7,11 @@ LONG_BODY_BYTES: Final = 32 * 1024
 """To read a body of more bytes is long work: a millisecond or more."""
 
 LONG_LIST: Final = 200
-"""To answer with more items is long work."""
+"""Items that are read or answered in one portion: a millisecond's work."""
 
 
 class Lane:
-    """Gives out turns for reading and answering what is long. What the engine does for a whole group, it does in one go all the same."""
+    """Gives out turns for reading and answering what is long. What the engine decides and commits together, it does in one go all the same."""
 
     def __init__(self) -> None:
         self._taken = asyncio.Lock()

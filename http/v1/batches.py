@@ -2,9 +2,11 @@
 
 The body must be well formed as a whole. Then each item stands for itself: one with an amount that is none, or a text with control characters, is refused like one that
 the engine refuses. With `atomic`, amounts and texts are read first, so their faults come before those of balances.
+
+Items are read and answered in portions, with a turn of the event loop between them for everybody else; they are decided and committed in one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -55,7 +57,7 @@ async def create(call: Call) -> web.StreamResponse:
     dry_run = call.dry_run()
     if not call.principal.is_user:
         call.principal.require(Scope.WRITE)
-    moves, refused = _read(call, request)
+    moves, refused = await _read(call, request)
     key = call.idempotency_key(_members, (request, moves))
     allowed = tuple(move for index, move in enumerate(moves) if move is not None and index not in refused)
     items: Iterable[Item] = ()
@@ -65,19 +67,19 @@ async def create(call: Call) -> web.StreamResponse:
             Batch(moves=allowed, atomic=request.atomic), key=key, dry_run=dry_run
         )
         items, replayed = outcome.each_item(), outcome.replayed
-        if len(moves) > LONG_LIST:
-            await call.services.lane.turn()
     if dry_run:
         call.outcome = "dry_run"
-    return call.answer(_answer(call, items, refused, dry_run), replayed=replayed)
+    return call.answer(await _answer(call, _in_order(items, refused), dry_run), replayed=replayed)
 
 
-def _read(call: Call, request: BatchRequest) -> tuple[list[Move | None], dict[int, Refused]]:
+async def _read(call: Call, request: BatchRequest) -> tuple[list[Move | None], dict[int, Refused]]:
     """The moves by item, None where one cannot be read, and by index what is refused here; of an atomic batch raises the first."""
     moves: list[Move | None] = []
     refused: dict[int, Refused] = {}
     principal, ledger = call.principal, call.engine.ledger
     for index, item in enumerate(request.transfers):
+        if index and index % LONG_LIST == 0:
+            await call.services.lane.turn()
         move = None
         try:
             move = _move(item, index)
@@ -115,24 +117,32 @@ def _members(read: tuple[BatchRequest, list[Move | None]]) -> dict[str, object]:
     return {"transfers": items, "atomic": request.atomic}
 
 
-def _answer(call: Call, items: Iterable[Item], refused: dict[int, Refused], dry_run: bool) -> dict[str, object]:
+def _in_order(items: Iterable[Item], refused: dict[int, Refused]) -> Iterator[Transaction | Refused]:
+    """What came of each item of the request: `refused` by index, and `items` of all others."""
+    index = 0
+    for item in items:
+        while index in refused:
+            yield refused[index]
+            index += 1
+        yield item
+        index += 1
+    while index in refused:
+        yield refused[index]
+        index += 1
+
+
+async def _answer(call: Call, items: Iterable[Transaction | Refused], dry_run: bool) -> dict[str, object]:
     """A BatchAnswer. Its items are made and encoded one by one, while what they are made of is in the processor's cache."""
     ledger, dialect, reader = call.engine.ledger, call.endpoint.dialect, call.principal.user_id
     status = 200 if dry_run else 201
     results: list[msgspec.Raw] = []
-
-    def add(item: Transaction | Refused) -> None:
+    for index, item in enumerate(items):
+        if index and index % LONG_LIST == 0:
+            await call.services.lane.turn()
         if isinstance(item, Transaction):
             answer = b'{"status":%d,"transfer":%b}' % (status, transfer_json(ledger, item, dry_run, reader))
         else:
-            problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{len(results)}", None)
+            problem = problem_of(dialect, item, f"{_ROUTE}#/transfers/{index}", None)
             answer = _encode(BatchItem(problem.status, problem=problem))
         results.append(msgspec.Raw(answer))
-
-    for item in items:
-        while len(results) in refused:
-            add(refused[len(results)])
-        add(item)
-    while len(results) in refused:
-        add(refused[len(results)])
     return {"results": results}

@@ -50,16 +50,15 @@ class Counting(Lane):
         await super().turn()
 
 
-async def test_a_large_batch_takes_a_turn_to_be_read_and_one_to_be_answered_and_a_transfer_none(client: Client) -> None:
+async def test_a_large_batch_takes_a_turn_for_each_portion_and_a_transfer_none(client: Client) -> None:
     source, destination = await client.wallet(amount=1), await client.wallet()
     item = {"source": source, "destination": destination, "amount": "1"}
-    batch = {"transfers": [item] * 400}
+    batch = {"transfers": [item] * (2 * LONG_LIST + 1)}
     assert len(str(batch)) > LONG_BODY_BYTES
-    assert len(batch["transfers"]) > LONG_LIST
     lane = client.server._services.lane = Counting()
 
     assert (await client.post("/v1/transfers", item)).status == 201
     assert lane.turns == 0
     answer = await client.post("/v1/transfers/batch", batch)
-    assert [result["status"] for result in answer.json["results"]] == [422] * 400
-    assert lane.turns == 2
+    assert [result["status"] for result in answer.json["results"]] == [422] * (2 * LONG_LIST + 1)
+    assert lane.turns == 1 + 2 + 2  # its body, and before each portion but the first its reading and its answer
