@@ -1,9 +1,11 @@
 """The printer: the process that makes receipts and puts them onto the shelf.
 
 It stands apart from the server so that laying out a page takes no time from a transfer: it has its own interpreter, and the lowest priority there is. Jobs come as lines of JSON on
-its input, and a reply to each, once the receipt is durable, goes as a line to its output. It ends with its input, so it never outlives the server by more than a page.
+its input, and a reply to each, once the receipt is durable, goes as a line to its output. It ends with its input, and on Linux at once when the server is killed: what it was
+at is made again by the next one.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -21,6 +23,9 @@ BATCH_MAX: Final = 16
 """Receipts made durable together: a folder is synchronised once for all of them."""
 
 READ_BYTES: Final = 64 * 1024
+
+
+_PR_SET_PDEATHSIG: Final = 1
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,10 +124,18 @@ def lower_priority() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
+def end_with_server() -> None:
+    """Linux: end in good order when the server dies. Who still imports, at the lowest priority, would read the end of its input long after."""
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit(1))
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGUSR1), 0, 0, 0)
+
+
 def main(argument: str) -> None:
     """Serve jobs from the standard input until it ends. A stop of the server reaches it that way, not by signals."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    end_with_server()
     lower_priority()
     encode = msgspec.json.Encoder().encode
     try:

@@ -3,16 +3,19 @@
 import asyncio
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from walletd.engine.receipts import ReceiptForm
 from walletd.storage.receipts.memory import MemoryReceipts
 from walletd.storage.receipts.press import WINDOW, NotPrinted, Press
+from walletd.storage.receipts.printer import Setup
 from walletd.storage.receipts.shelf import Shelf
 from walletd.tests.builders import World
 
@@ -66,6 +69,35 @@ async def test_signals_to_the_servers_group_do_not_end_it_before_its_work(press:
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(press.pid, number)
     await press.print(receipt(transaction=13))
+
+
+SERVER = """
+import subprocess, sys
+command = [sys.executable, "-m", "walletd.storage.receipts.printer", sys.argv[1]]
+printer = subprocess.Popen(command, stdin=0, stdout=subprocess.PIPE)
+printer.stdout.readline()
+print(printer.pid, flush=True)
+printer.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the end of its input ends it")
+async def test_it_ends_when_its_server_is_killed_though_its_input_goes_on(tmp_path: Path) -> None:
+    setup = msgspec.json.encode(Setup(folder=str(tmp_path))).decode()
+    reading, writing = os.pipe()
+    try:
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SERVER, setup, stdin=reading, stdout=asyncio.subprocess.PIPE
+        )
+        assert server.stdout is not None
+        printer = Path("/proc", (await server.stdout.readline()).decode().strip(), "stat")
+        assert printer.exists()
+        server.kill()
+        await server.wait()
+        await until(lambda: not printer.exists() or ") Z " in printer.read_text())
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 async def test_many_receipts_are_made_and_few_are_with_the_printer(press: Press, tmp_path: Path) -> None:
