@@ -135,14 +135,14 @@ class Target:
         return (self.folder / "log.jsonl").read_text(encoding="utf-8")
 
     def log_size(self) -> int:
-        """Where the log ends now."""
-        return (self.folder / "log.jsonl").stat().st_size
+        """Where the last whole line of the log ends now; another may just be written."""
+        return (self.folder / "log.jsonl").read_bytes().rfind(b"\n") + 1
 
     def logged(self, since: int = 0) -> list[Members]:
         """The events logged after that place. Raises ValueError where a line is not one JSON object: then somebody else wrote into it."""
         with (self.folder / "log.jsonl").open("rb") as stream:
             stream.seek(since)
-            lines = stream.read().decode("ascii").splitlines()
+            *lines, _ = stream.read().decode("ascii").split("\n")
         events = [json.loads(line) for line in lines]
         assert all(isinstance(event, dict) and {"ts", "level", "event"} <= event.keys() for event in events)
         return events
