@@ -61,6 +61,8 @@ class Coordinator:
                     if batch.atomic:
                         refusal.facts["index"] = index
                         raise
+                    # The frames it was raised through hold the draft, which is not tracked: the circle would never be collected.
+                    refusal.__traceback__ = refusal.__context__ = None
                     draft.refused.append((index, refusal))
         except (Refusal, Undecided):
             draft.settle()

@@ -1,5 +1,8 @@
 """Batches: many movements in one record, as if sent one after another."""
 
+import gc
+from types import TracebackType
+
 from walletd.engine import Batch, Holding, Move, Refusal, RefusalCode, transfer
 from walletd.engine.ports import Transaction
 from walletd.tests.builders import Fate, World, code_of
@@ -238,3 +241,23 @@ async def test_a_new_user_may_be_paid_in_several_assets_by_one_batch() -> None:
 
         assert world.ledger.user_count == 1
         assert [wallet.posted for wallet in world.ledger.wallets_of(1)] == [5, 6]
+
+
+async def test_refused_items_leave_nothing_behind() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet()
+        batch = Batch(moves=(transfer(ann, bob, 1), *(transfer(bob, ann, 1_000) for _ in range(20))))
+        await world.engine.execute(batch)
+        before = _tracebacks()
+
+        for _ in range(5):
+            await world.engine.execute(batch)
+            await world.engine.execute(Batch(moves=batch.moves[1:]))
+
+        assert _tracebacks() <= before
+
+
+def _tracebacks() -> int:
+    gc.collect()
+    return sum(isinstance(each, TracebackType) for each in gc.get_objects())
