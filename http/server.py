@@ -9,16 +9,13 @@ import logging
 import math
 import re
 import secrets
-import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 from urllib.parse import quote
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import HttpProcessingError
 
 from ..engine.engine import Engine
 from ..engine.identity import Access
@@ -36,6 +33,7 @@ from . import (
 )
 from .authentication import Authentication
 from .call import SERVER_NAME, Call, Services
+from .connection import BROKEN_BODY, Connections
 from .cors import Cors
 from .metrics import Metrics
 from .options import ServerOptions
@@ -50,9 +48,6 @@ LINGERING_S: Final = 2.0
 """Time in which the rest of a refused body is read, so that its sender sees the answer instead of a reset."""
 
 BACKLOG: Final = 1024
-
-_BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError)
-"""What a body whose framing is broken raises when it is read: by aiohttp's compiled parser the first, by the one in Python the second."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _PATH_SAFE: Final = "/%:@!$&'()*+,;=~-._"
@@ -73,76 +68,6 @@ def all_routes() -> Routes:
     ):
         part.register(routes)
     return routes
-
-
-class _Connection(web.RequestHandler):
-    """One connection, whose unreadable requests are answered with a problem too."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Take what came. A body that breaks on its way is an error to the handler that reads it, which would else wait for the rest of it."""
-        super().data_received(data)
-        if self._messages and not isinstance(self._messages[-1][0], RawRequestMessage):
-            body = self._messages[-2][1] if len(self._messages) > 1 else getattr(self._current_request, "content", None)
-            if body is not None and not body.is_eof():
-                body.set_exception(web.RequestPayloadError())
-
-    def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log an exception that nobody took. A body that breaks is its sender's affair, and was answered."""
-        if not isinstance(kw.get("exc_info"), _BROKEN_BODY):
-            super().log_exception(*args, **kw)
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """The answer to what is not HTTP; it ends the connection."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("a part of another answer is sent already")
-        manager = self._manager
-        if not isinstance(manager, _Connections):
-            raise ConnectionError("the connection is gone")
-        return manager.unreadable(status, exc)
-
-
-class _InlineLoop:
-    """The event loop as a connection sees it before Python 3.12: its requests are handled in its own task.
-
-    aiohttp starts a task for each request, from 3.12 on eagerly; before, each costs two more turns of the loop, 5 of a transfer's 70 microseconds.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-
-    def __getattr__(self, name: str) -> Any:
-        value = self.__dict__[name] = getattr(self._loop, name)  # found at once the next time
-        return value
-
-    def create_task(self, work: Coroutine[Any, Any, Any]) -> Awaitable[Any]:
-        """What is awaited in place of the task: the work itself where it is a request's, a task where it is the connection's."""
-        return work if getattr(work, "__name__", "") == "_handle_request" else self._loop.create_task(work)
-
-
-class _Connections(web.Server):
-    """All connections of a server."""
-
-    def __init__(self, server: "Server", **options: Any) -> None:
-        super().__init__(server.serve, **options)
-        self._server = server
-        self._options = options
-        loop = self._loop if sys.version_info >= (3, 12) else _InlineLoop(self._loop)
-        self._connection_loop = cast(asyncio.AbstractEventLoop, loop)
-
-    def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=self._connection_loop, **self._options)
-
-    def unreadable(self, status: int, exc: BaseException | None) -> web.Response:
-        """The answer to a request that could not be read."""
-        return self._server.unreadable(status, exc)
 
 
 class Server:
@@ -183,7 +108,7 @@ class Server:
             RateLimit(options.rate_limit_per_s, options.rate_burst, clock) if options.rate_limit_per_s > 0 else None
         )
         self._listener: asyncio.AbstractServer | None = None
-        self._connections: _Connections | None = None
+        self._connections: Connections | None = None
         self._in_flight = 0
         self._drained = asyncio.Event()
         self._request_id_prefix = secrets.token_hex(8)
@@ -194,8 +119,9 @@ class Server:
     async def start(self) -> tuple[str, int]:
         """Listen. Returns the address bound, which names the port when it was left to the system."""
         assert self._listener is None
-        self._connections = _Connections(
-            self,
+        self._connections = Connections(
+            self.serve,
+            self.unreadable,
             access_log=None,
             keepalive_timeout=self._options.header_timeout_s,
             lingering_time=LINGERING_S,
@@ -266,7 +192,7 @@ class Server:
         except (ConnectionError, web.PayloadAccessError):
             call.outcome = "disconnected"
             raise
-        except _BROKEN_BODY:
+        except BROKEN_BODY:
             call.outcome = HttpCode.MALFORMED_REQUEST
             response = self._fault(endpoint.dialect, _BAD_FRAMING, target, request_id)
         except Exception:

@@ -111,8 +111,30 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     defect(
         "broken_body_unheard",
         "Who reads a body whose chunks break waits until its time is up.",
-        ("http/server.py", "                body.set_exception(web.RequestPayloadError())", "                pass"),
+        ("http/connection.py", "                body.set_exception(web.RequestPayloadError())", "                pass"),
         first=("http/test_server.py",),
+    ),
+    defect(
+        "request_within_a_body",
+        "Bytes of a body that look like a request made before are taken for one.",
+        (
+            "http/connection.py",
+            "        if len(self._messages) != before + 1:\n            return None",
+            "        if len(self._messages) != before + 1:\n            return heads",
+        ),
+        first=("property/test_connection.py",),
+    ),
+    defect(
+        "known_head_with_another_body",
+        "A request whose head is known is taken with as much of its body as is here.",
+        ("http/connection.py", "known.length != len(data) - end or", ""),
+        first=("property/test_connection.py",),
+    ),
+    defect(
+        "reading_without_end",
+        "A client that does not wait for its answers is read for ever.",
+        ("http/connection.py", "len(data) - end or self._messages:", "len(data) - end:"),
+        first=("property/test_connection.py",),
     ),
     defect(
         "batches_in_one_stall",
