@@ -3,7 +3,7 @@
 Each dialect overlays its own differences (`Dialect` in problem.py); the native API needs nothing from here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Final, Literal
 
 from ..engine.commands import IdempotencyKey, Move
@@ -59,11 +59,11 @@ def type_name(entry_type: str, amount: int) -> TypeName:
     return "CREDIT" if amount > 0 else "DEBIT"
 
 
-async def moved(call: Call, move: Move, key: IdempotencyKey | None) -> Outcome:
+def moved(call: Call, move: Move, key: IdempotencyKey | None) -> Awaitable[Outcome]:
     """Do a movement. Raises Refusal.
 
     Queries are ignored here, but for one that asks for a dry run: taking it for a real payment would be the worst answer.
     """
     if call.query_text and call.query(("dry_run",), others=True):
         raise refuse_fields([("/dry_run", "is a parameter of /v1 only")])
-    return await call.engine.execute(move, key=key)
+    return call.engine.execute(move, key=key)

@@ -16,8 +16,8 @@ DIRECT_BYTES_MAX: Final = 32 * 1024
 UNSENT_BYTES_MAX: Final = 64 * 1024
 """Bytes that the transport may hold for a client that does not read, before its next answer waits."""
 
-_HEADS: Final = {
-    status: (
+_HEADS: Final[dict[int, bytes]] = {
+    status.value: (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nServer: walletd\r\nContent-Type: application/json\r\nDate: "
     ).encode()
     for status in HTTPStatus
@@ -75,6 +75,6 @@ class DirectAnswer(web.StreamResponse):
             raise ConnectionResetError("the client has left")
         close = "" if request.keep_alive else "Connection: close\r\n"
         tail = f"\r\nContent-Length: {len(body)}\r\n{self._lines}{close}\r\n".encode()
-        transport.write(b"".join((_HEADS[HTTPStatus(self.status)], _date.now(), tail, body)))
+        transport.write(b"".join((_HEADS[self.status], _date.now(), tail, body)))
         if transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             await request.writer.drain()
