@@ -21,6 +21,8 @@ from .direct import DirectAnswer
 HEADS_MAX: Final = 8
 """Heads that are known of one connection. The clients of one path send a few, which differ in the length of the body."""
 HEAD_BYTES_MAX: Final = 1024
+HEAD_LINES_MAX: Final = 24
+"""Longer heads are parsed each time: what they are parsed to takes more memory than they do."""
 
 BROKEN_BODY: Final = (web.RequestPayloadError, HttpProcessingError)
 """What a body whose framing is broken raises when it is read: by aiohttp's compiled parser the first, by the one in Python the second."""
@@ -50,7 +52,7 @@ class WholeBody:
         return self.read_nowait()
 
     def set_exception(self, exc: BaseException) -> None:
-        """Nothing: there is nobody who would wait for more of it."""
+        """Nothing: all of it is here, also where its sender has left meanwhile."""
 
 
 class _Known(NamedTuple):
@@ -61,14 +63,13 @@ class _Known(NamedTuple):
 
 
 class Connection(web.RequestHandler):
-    """One connection. `_heads` is None once the parser may be in the middle of a request."""
+    """One connection. `_heads` is None, and stays so, after the first piece that was not exactly one whole request."""
 
-    __slots__ = ("_heads", "_serve", "_unreadable")
+    __slots__ = ("_heads", "_unreadable")
 
     def __init__(self, manager: "Connections", **options: Any) -> None:
         super().__init__(manager, **options)
         self._heads: dict[bytes, _Known] | None = {}
-        self._serve = manager.request_handler
         self._unreadable = manager.unreadable
 
     # ------------------------------------------------------------------------------------------------------ reading
@@ -110,7 +111,7 @@ class Connection(web.RequestHandler):
             or not body.is_eof()
         ):
             return None
-        if len(head) <= HEAD_BYTES_MAX:
+        if len(head) <= HEAD_BYTES_MAX and len(message.raw_headers) <= HEAD_LINES_MAX:
             if len(heads) == HEADS_MAX:
                 heads.clear()
             heads[head] = _Known(message, length)
@@ -120,7 +121,8 @@ class Connection(web.RequestHandler):
 
     async def start(self) -> None:
         """Answer one request after another until the connection ends. What could not be read is aiohttp's to answer, and ends it."""
-        loop, messages = self._loop, self._messages
+        loop, messages, serve = self._loop, self._messages, self._request_handler
+        assert serve is not None
         while not self._force_close:
             if not messages:
                 self._waiter = loop.create_future()
@@ -142,7 +144,7 @@ class Connection(web.RequestHandler):
             self._current_request = request
             self._request_in_progress = True
             try:
-                response = await self._serve(request)
+                response = await serve(request)
                 if isinstance(response, DirectAnswer) and not self._upgraded:
                     await response.write_eof()
                 else:
@@ -155,16 +157,18 @@ class Connection(web.RequestHandler):
                 self.force_close()
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and the connection ends
-                await self._give_up(request, error)
+                await self._give_up(request, body, error)
                 break
             finally:
                 self._current_request = None
                 self._request_in_progress = False
-                if self._handler_waiter is not None:
+                if self._handler_waiter is not None and not self._handler_waiter.done():
                     self._handler_waiter.set_result(None)
-            if not response.keep_alive or self._close:
+            if self._force_close or self._close or not response.keep_alive:
                 break
             self._keep()
+            if messages:
+                await asyncio.sleep(0)  # others first: a handler may never have waited
         if not self._force_close and self.transport is not None:
             self._task_handler = None
             self.transport.close()
@@ -182,17 +186,19 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(self._lingering_time):
                 while not body.is_eof():
                     await body.readany()
-        except (TimeoutError, *BROKEN_BODY):
+        except (OSError, *BROKEN_BODY):  # the time is over, the client has left, or the rest is broken
             self.close()
 
-    async def _give_up(self, request: web.BaseRequest, error: Exception) -> None:
-        """Answer a request whose handling failed outside of what the server answers itself."""
-        with contextlib.suppress(ConnectionError):
-            await self.finish_response(request, self.handle_error(request, 500, error), None)
+    async def _give_up(self, request: web.BaseRequest, body: StreamReader, error: Exception) -> None:
+        """Answer a request whose handling failed outside of what the server answers itself, if nothing of an answer is sent."""
+        response = self._unreadable(500, error)
+        if request.writer.output_size == 0:
+            with contextlib.suppress(ConnectionError):
+                await self.finish_response(request, response, None)
+                await self._linger(body)
 
     def _keep(self) -> None:
-        """Wait for the next request, for the time that a connection is kept."""
-        self._keepalive = True
+        """Begin the time for which a connection is kept without a request."""
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(self._next_keepalive_close_time, self._process_keepalive)
@@ -205,13 +211,11 @@ class Connection(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """The answer to what is not HTTP; it ends the connection."""
-        if request.writer.output_size > 0:
-            raise ConnectionError("a part of another answer is sent already")
         return self._unreadable(status, exc)
 
 
 class Connections(web.Server):
-    """All connections of a server. `serve` answers a request, `unreadable` makes the answer to one that could not be read."""
+    """All connections of a server. `serve` answers a request, `unreadable` makes the answer to one that could not be read or failed."""
 
     def __init__(
         self,
@@ -219,9 +223,8 @@ class Connections(web.Server):
         unreadable: Callable[[int, BaseException | None], web.Response],
         **options: Any,
     ) -> None:
-        super().__init__(serve, **options)
+        super().__init__(serve, auto_decompress=False, **options)
         self.unreadable = unreadable
-        self._options = options
 
     def __call__(self) -> web.RequestHandler:
-        return Connection(self, loop=self._loop, **self._options)
+        return Connection(self, loop=self._loop, **self._kwargs)

@@ -75,6 +75,8 @@ class DirectAnswer(web.StreamResponse):
             raise ConnectionResetError("the client has left")
         close = "" if request.keep_alive else "Connection: close\r\n"
         tail = f"\r\nContent-Length: {len(body)}\r\n{self._lines}{close}\r\n".encode()
-        transport.write(b"".join((_HEADS[self.status], _date.now(), tail, body)))
+        answer = b"".join((_HEADS[self.status], _date.now(), tail, body))
+        transport.write(answer)
+        request.writer.output_size = len(answer)
         if transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             await request.writer.drain()

@@ -125,7 +125,6 @@ class Server:
             access_log=None,
             keepalive_timeout=self._options.header_timeout_s,
             lingering_time=LINGERING_S,
-            auto_decompress=False,
         )
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
@@ -189,7 +188,7 @@ class Server:
         except (Refusal, HttpFault) as fault:
             call.outcome = str(fault.code)
             response = self._fault(endpoint.dialect, fault, target, request_id)
-        except (ConnectionError, web.PayloadAccessError):
+        except ConnectionError:
             call.outcome = "disconnected"
             raise
         except BROKEN_BODY:
@@ -209,6 +208,8 @@ class Server:
             endpoint.tally.count(call.outcome, seconds)
             if self._options.log_requests:
                 self._log(call, target, response, seconds)
+        if request.writer.output_size > 0 and not response.prepared:
+            raise ConnectionResetError("an answer failed when a part of it was sent: the connection must end")
         if self._cors is not None:
             self._cors.mark(request, response)
         return response
@@ -275,16 +276,16 @@ class Server:
         return response
 
     def unreadable(self, status: int, exc: BaseException | None) -> web.Response:
-        """The answer to bytes that are no HTTP request."""
+        """The answer to bytes that are no HTTP request, or to one that failed where no other answer could be made."""
         self._request_count += 1
         request_id = f"{self._request_id_prefix}-{self._request_count:x}"
-        counts = self._metrics.unrouted
-        counts[HttpCode.MALFORMED_REQUEST] = counts.get(HttpCode.MALFORMED_REQUEST, 0) + 1
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.error("request %s failed", request_id, exc_info=exc)
             fault = _BUG
         else:
             fault = HttpFault(HttpCode.MALFORMED_REQUEST, "The request is not HTTP as this server reads it.")
+        counts = self._metrics.unrouted
+        counts[fault.code] = counts.get(fault.code, 0) + 1
         response = self._fault(V1, fault, "/", request_id)
         response.force_close()
         return response

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
 from .conftest import Client, Serve
@@ -166,3 +167,21 @@ async def test_a_stream_whose_client_does_not_read_does_not_hold_up_a_stop(clien
     await asyncio.wait_for(client.server.stop(), 10)
 
     writer.transport.abort()
+
+
+async def test_a_stream_that_fails_is_cut_and_gets_no_second_answer(client: Client) -> None:
+    assert client.gate is not None
+    rows = client.gate.store.rows
+    await client.get("/v1/wallets")  # so that the image has what is damaged below
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"GET /v1/events/stream?after=%d HTTP/1.1\r\nHost: x\r\n\r\n" % len(rows))
+    sent = await reader.readuntil(b": events follow\n\n\r\n")
+    last, right = len(rows) - 1, rows[-1]
+    rows[last] = msgspec.structs.replace(right, chain=bytes(32))
+    await client.user()
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+    sent += await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    rows[last] = right
+    assert sent.count(b"HTTP/1.1") == 1
+    assert not sent.endswith(b"0\r\n\r\n")

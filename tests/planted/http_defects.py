@@ -137,6 +137,18 @@ DEFECTS: Final[tuple[Defect, ...]] = (
         first=("property/test_connection.py",),
     ),
     defect(
+        "pipelines_in_one_stall",
+        "All requests that a client sent without waiting are answered in one turn of the event loop.",
+        ("http/connection.py", "                await asyncio.sleep(0)  # others", "                pass  # others"),
+        first=("property/test_connection.py",),
+    ),
+    defect(
+        "second_answer_within_a_stream",
+        "A stream that fails gets a second answer into its body.",
+        ("http/server.py", "        if request.writer.output_size > 0 and not response.prepared:", "        if False:"),
+        first=("http/test_events.py",),
+    ),
+    defect(
         "batches_in_one_stall",
         "Batches that come together are read in one turn of the event loop.",
         ("http/call.py", "            await self.services.lane.turn()", "            pass"),

@@ -11,10 +11,11 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from walletd.http.connection import HEAD_BYTES_MAX, HEADS_MAX, Connection, Connections, WholeBody
+from walletd.http.connection import HEAD_BYTES_MAX, HEAD_LINES_MAX, HEADS_MAX, Connection, Connections, WholeBody
 from walletd.http.direct import DirectAnswer
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Unreadable = Callable[[int, BaseException | None], web.Response]
 
 
 class Wire(asyncio.Transport):
@@ -73,7 +74,7 @@ async def echo(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(body=text)
 
 
-def unreadable(status: int, exc: BaseException | None) -> web.Response:
+def unreadable(status: int, _: BaseException | None) -> web.Response:
     response = web.Response(status=status)
     response.force_close()
     return response
@@ -114,8 +115,8 @@ async def answers(protocol: asyncio.Protocol, pieces: Sequence[tuple[bytes, int]
     return re.sub("(Date|Server): .*\r\n", "", wire.sent.decode()), ended
 
 
-def ours(serve: Handler = echo, **options: float) -> Connection:
-    made = Connections(serve, unreadable, access_log=None, auto_decompress=False, **options)()
+def ours(serve: Handler = echo, unreadable: Unreadable = unreadable, **options: float) -> Connection:
+    made = Connections(serve, unreadable, access_log=None, **options)()
     assert isinstance(made, Connection)
     return made
 
@@ -165,6 +166,7 @@ ODD = (
     post("/a", b"12", "Content-Length: 3"),
     b"GET /half HTTP/1.1\r\nHo",
     post("/a", b"12", length=20),
+    post("/broken", b"12"),
     b"GET /broken HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /cancelled HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /torn HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -244,6 +246,19 @@ async def test_a_client_that_does_not_wait_for_answers_is_not_read_any_further()
     assert wire.reading
 
 
+async def test_a_client_with_many_requests_in_hand_lets_others_go_first() -> None:
+    connection = ours()
+    wire = Wire(connection)
+    await turns(2)
+    connection.data_received(A * 500)
+    most = answered = 0
+    while answered < 500:
+        await turns(1)
+        before, answered = answered, wire.sent.count(b"HTTP/1.1 201")
+        most = max(most, answered - before)
+    assert most == 1
+
+
 async def test_a_head_that_came_before_is_not_parsed_again() -> None:
     kinds: list[type] = []
 
@@ -263,8 +278,9 @@ async def test_few_heads_are_known_and_no_long_ones() -> None:
     assert connection._heads
     assert len(connection._heads) <= HEADS_MAX
 
+    long, many = f"X: {'x' * HEAD_BYTES_MAX}", ["X:"] * HEAD_LINES_MAX
     connection = ours()
-    await answers(connection, [(post("/a", b"12", f"X: {'x' * HEAD_BYTES_MAX}"), 3), (A, 3)])
+    await answers(connection, [(post("/a", b"12", long), 3), (post("/a", b"12", *many), 3), (A, 3)])
     assert connection._heads is not None
     assert len(connection._heads) == 1
 
@@ -312,6 +328,92 @@ async def test_a_refused_body_that_does_not_end_ends_the_connection_after_one_an
     await asyncio.sleep(0.2)
     assert wire.sent.count(b"HTTP/1.1") == 1
     assert wire.closed
+
+
+@pytest.mark.parametrize("error", [OSError(113, "no route to host"), web.RequestPayloadError("broken")])
+async def test_a_body_that_cannot_be_read_any_more_is_no_failure_of_its_request(error: Exception) -> None:
+    failures: list[BaseException | None] = []
+
+    def failed(status: int, error: BaseException | None) -> web.Response:
+        failures.append(error)
+        return unreadable(status, error)
+
+    connection = ours(unreadable=failed)
+    wire = Wire(connection)
+    await turns(2)
+    connection.data_received(post("/deaf", b"12", length=10))
+    await turns(5)
+    assert connection._current_request is not None
+    connection._current_request.content.set_exception(error)
+    await turns(5)
+    assert (wire.closed, wire.sent.count(b"HTTP/1.1"), failures) == (True, 1, [])
+
+
+async def test_an_answer_that_fails_half_way_is_told_of_and_gets_no_second_head() -> None:
+    failures: list[BaseException | None] = []
+
+    def failed(status: int, error: BaseException | None) -> web.Response:
+        failures.append(error)
+        return unreadable(status, error)
+
+    sent, ended = await answers(ours(unreadable=failed), [(b"GET /torn HTTP/1.1\r\nHost: x\r\n\r\n", 5)])
+    assert (sent.count("HTTP/1.1"), ended) == (1, True)
+    assert isinstance(failures[0], RuntimeError)
+
+
+async def test_the_sender_of_a_body_whose_request_fails_sees_the_answer() -> None:
+    connection = ours()
+    wire = Wire(connection)
+    await turns(2)
+    connection.data_received(post("/broken", b"12", length=10))
+    await turns(5)
+    assert wire.sent.startswith(b"HTTP/1.1 500")
+    assert not wire.closed
+    connection.data_received(b"34567890")
+    await turns(5)
+    assert wire.closed
+
+
+async def test_a_connection_that_is_lost_leaves_no_timer() -> None:
+    going = asyncio.Event()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        await going.wait()
+        return web.Response()
+
+    connection = ours(serve, keepalive_timeout=0.05)
+    Wire(connection)
+    await turns(2)
+    connection.data_received(GET)
+    await asyncio.sleep(0.2)
+    connection.connection_lost(None)
+    going.set()
+    await turns(5)
+    assert connection._keepalive_handle is None
+
+
+async def test_a_shutdown_that_waited_long_enough_does_not_break_the_answer() -> None:
+    going = asyncio.Event()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        await going.wait()
+        return web.Response()
+
+    connection = ours(serve)
+    wire = Wire(connection)
+    await turns(2)
+    connection.data_received(GET)
+    await turns(2)
+    shutdown = asyncio.create_task(connection.shutdown(60))
+    await turns(2)
+    assert connection._handler_waiter is not None
+    going.set()
+    connection._handler_waiter.cancel()  # as at the end of its time
+    answering = connection._task_handler
+    await shutdown
+    assert answering is not None
+    await answering
+    assert wire.sent.startswith(b"HTTP/1.1 200")
 
 
 async def test_an_idle_connection_is_ended_and_one_in_use_is_not() -> None:
