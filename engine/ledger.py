@@ -140,7 +140,7 @@ class Ledger:
 
     def wallet_of(self, user_id: int, asset: Asset) -> Wallet | None:
         """A user's wallet in an asset, None before it is opened. Raises Refusal USER_NOT_FOUND."""
-        return self._wallet_in(self._existing(user_id), asset)
+        return self._users.wallet(self._existing(user_id), asset)
 
     def find_holding(self, holding: Holding) -> Wallet | None:
         """The wallet of a holding, None where there is none or a slower look may find one. The hot path's: nothing is refused."""
@@ -149,13 +149,7 @@ class Ledger:
             assert holding.external_id is not None
             number = self._users.number(holding.external_id)
         asset = self._assets_by_name.get(holding.asset)
-        return self._wallet_in(number, asset) if asset is not None and number in self._users else None
-
-    def _wallet_in(self, user_id: int, asset: Asset) -> Wallet | None:
-        for wallet in self._users.wallets(user_id):
-            if wallet.asset is asset:
-                return wallet
-        return None
+        return None if asset is None else self._users.wallet(number, asset)
 
     # --------------------------------------------------------------------------------------------------- applying
 

@@ -10,7 +10,7 @@ import msgspec
 
 from .ports import UserState
 from .records import UserCreated, UserUpdated
-from .wallet import InvariantBroken, Wallet
+from .wallet import Asset, InvariantBroken, Wallet
 
 SYSTEM: int = 0
 """The user id of what the system owns."""
@@ -113,6 +113,15 @@ class Users:
         if isinstance(wallets, tuple):
             return wallets
         return () if wallets is None else (wallets,)
+
+    def wallet(self, number: int, asset: Asset) -> Wallet | None:
+        """A user's wallet in an asset; None where there is none, or no such user."""
+        if not 0 < number < len(self._holdings):
+            return None
+        wallets = self._holdings[number]
+        if isinstance(wallets, tuple):
+            return next((wallet for wallet in wallets if wallet.asset is asset), None)
+        return wallets if wallets is not None and wallets.asset is asset else None
 
     def add(self, created: UserCreated, at: int) -> None:
         """Take in a new user. Raises InvariantBroken."""
