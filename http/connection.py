@@ -89,6 +89,11 @@ class Connection(web.RequestHandler):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Read on where reading was stopped; aiohttp's asks the parser and the transport at the end of every body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def _parse(self, data: bytes) -> None:
         """Have aiohttp take it. A body that breaks on its way is an error to the handler that reads it, which would else wait for the rest of it."""
         super().data_received(data)

@@ -246,6 +246,27 @@ async def test_a_client_that_does_not_wait_for_answers_is_not_read_any_further()
     assert wire.reading
 
 
+async def test_reading_stops_at_a_large_body_and_goes_on_when_it_is_read() -> None:
+    going = asyncio.Event()
+
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        await going.wait()
+        return await echo(request)
+
+    connection = ours(serve)
+    wire = Wire(connection)
+    await turns(2)
+    connection.data_received(post("/a", b"x" * 1_000_000, length=1_000_001))
+    await turns(2)
+    assert not wire.reading
+    going.set()
+    await turns(50)
+    assert wire.reading
+    connection.data_received(b"x")
+    await turns(50)
+    assert wire.sent.count(b"x") == 1_000_001
+
+
 async def test_a_client_with_many_requests_in_hand_lets_others_go_first() -> None:
     connection = ours()
     wire = Wire(connection)
