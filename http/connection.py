@@ -153,7 +153,7 @@ class Connection(web.RequestHandler):
                 if isinstance(response, DirectAnswer) and not self._upgraded:
                     await response.write_eof()
                 else:
-                    await self.finish_response(request, response, None)
+                    await self._send(request, response)
                 if not body.is_eof():
                     await self._linger(body)
             except ConnectionError:
@@ -196,11 +196,15 @@ class Connection(web.RequestHandler):
 
     async def _give_up(self, request: web.BaseRequest, body: StreamReader, error: Exception) -> None:
         """Answer a request whose handling failed outside of what the server answers itself, if nothing of an answer is sent."""
-        response = self._unreadable(500, error)
-        if request.writer.output_size == 0:
-            with contextlib.suppress(ConnectionError):
-                await self.finish_response(request, response, None)
-                await self._linger(body)
+        with contextlib.suppress(ConnectionError):
+            await self._send(request, self._unreadable(500, error))
+            await self._linger(body)
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Send an answer, or what is left of it. Raises ConnectionError where a part of another is sent already: then the connection must end."""
+        if request.writer.output_size > 0 and not response.prepared:
+            raise ConnectionResetError("a part of another answer is sent already")
+        await self.finish_response(request, response, None)
 
     def _keep(self) -> None:
         """Begin the time for which a connection is kept without a request."""

@@ -208,8 +208,6 @@ class Server:
             endpoint.tally.count(call.outcome, seconds)
             if self._options.log_requests:
                 self._log(call, target, response, seconds)
-        if request.writer.output_size > 0 and not response.prepared:
-            raise ConnectionResetError("an answer failed when a part of it was sent: the connection must end")
         if self._cors is not None:
             self._cors.mark(request, response)
         return response

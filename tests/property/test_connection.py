@@ -94,15 +94,49 @@ async def turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+async def opened(protocol: asyncio.Protocol) -> Wire:
+    """The wire of a connection that waits for its first request."""
+    wire = Wire(protocol)
+    await turns(2)
+    return wire
+
+
+def unhandled() -> list[dict[str, Any]]:
+    """What the loop is told from now on of exceptions that nobody takes."""
+    lost: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+    return lost
+
+
+class Gate:
+    """A handler that answers as `echo` once it may."""
+
+    def __init__(self) -> None:
+        self.going = asyncio.Event()
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        await self.going.wait()
+        return await echo(request)
+
+
+class Failures:
+    """An `unreadable` that keeps what it is told of."""
+
+    def __init__(self) -> None:
+        self.errors: list[BaseException | None] = []
+
+    def __call__(self, status: int, error: BaseException | None) -> web.Response:
+        self.errors.append(error)
+        return unreadable(status, error)
+
+
 async def answers(protocol: asyncio.Protocol, pieces: Sequence[tuple[bytes, int]]) -> tuple[str, bool]:
     """What comes back for pieces of bytes, each followed by some turns of the loop, and whether the connection was ended.
 
     An exception that nobody takes is raised here.
     """
-    lost: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
-    wire = Wire(protocol)
-    await turns(2)
+    lost = unhandled()
+    wire = await opened(protocol)
     for piece, after in pieces:
         if not wire.closed:
             protocol.data_received(piece)
@@ -233,8 +267,7 @@ def test_pipelined_requests_are_all_answered_in_their_order() -> None:
 
 async def test_a_client_that_does_not_wait_for_answers_is_not_read_any_further() -> None:
     connection = ours()
-    wire = Wire(connection)
-    await turns(2)
+    wire = await opened(connection)
     connection.data_received(A)
     await turns(2)
     for _ in range(200):
@@ -247,19 +280,13 @@ async def test_a_client_that_does_not_wait_for_answers_is_not_read_any_further()
 
 
 async def test_reading_stops_at_a_large_body_and_goes_on_when_it_is_read() -> None:
-    going = asyncio.Event()
-
-    async def serve(request: web.BaseRequest) -> web.StreamResponse:
-        await going.wait()
-        return await echo(request)
-
-    connection = ours(serve)
-    wire = Wire(connection)
-    await turns(2)
+    gate = Gate()
+    connection = ours(gate)
+    wire = await opened(connection)
     connection.data_received(post("/a", b"x" * 1_000_000, length=1_000_001))
     await turns(2)
     assert not wire.reading
-    going.set()
+    gate.going.set()
     await turns(50)
     assert wire.reading
     connection.data_received(b"x")
@@ -269,8 +296,7 @@ async def test_reading_stops_at_a_large_body_and_goes_on_when_it_is_read() -> No
 
 async def test_a_client_with_many_requests_in_hand_lets_others_go_first() -> None:
     connection = ours()
-    wire = Wire(connection)
-    await turns(2)
+    wire = await opened(connection)
     connection.data_received(A * 500)
     most = answered = 0
     while answered < 500:
@@ -320,11 +346,9 @@ async def test_a_connection_that_is_lost_with_a_request_still_to_be_read_asks_no
         asked.append(request)
         return web.Response()
 
-    lost: list[dict[str, Any]] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+    lost = unhandled()
     connection = ours(serve)
-    Wire(connection)
-    await turns(2)
+    await opened(connection)
     connection.data_received(A)
     connection.connection_lost(None)
     await turns(5)
@@ -338,8 +362,7 @@ async def test_a_connection_that_is_lost_with_a_request_still_to_be_read_asks_no
 async def test_a_refused_body_that_does_not_end_ends_the_connection_after_one_answer(rest: bytes) -> None:
     connection = ours(lingering_time=0.05)
     head = b"POST /deaf HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n"
-    wire = Wire(connection)
-    await turns(2)
+    wire = await opened(connection)
     connection.data_received(head)
     await turns(5)
     assert wire.sent.count(b"HTTP/1.1") == 1
@@ -353,39 +376,27 @@ async def test_a_refused_body_that_does_not_end_ends_the_connection_after_one_an
 
 @pytest.mark.parametrize("error", [OSError(113, "no route to host"), web.RequestPayloadError("broken")])
 async def test_a_body_that_cannot_be_read_any_more_is_no_failure_of_its_request(error: Exception) -> None:
-    failures: list[BaseException | None] = []
-
-    def failed(status: int, error: BaseException | None) -> web.Response:
-        failures.append(error)
-        return unreadable(status, error)
-
-    connection = ours(unreadable=failed)
-    wire = Wire(connection)
-    await turns(2)
+    failures = Failures()
+    connection = ours(unreadable=failures)
+    wire = await opened(connection)
     connection.data_received(post("/deaf", b"12", length=10))
     await turns(5)
     assert connection._current_request is not None
     connection._current_request.content.set_exception(error)
     await turns(5)
-    assert (wire.closed, wire.sent.count(b"HTTP/1.1"), failures) == (True, 1, [])
+    assert (wire.closed, wire.sent.count(b"HTTP/1.1"), failures.errors) == (True, 1, [])
 
 
 async def test_an_answer_that_fails_half_way_is_told_of_and_gets_no_second_head() -> None:
-    failures: list[BaseException | None] = []
-
-    def failed(status: int, error: BaseException | None) -> web.Response:
-        failures.append(error)
-        return unreadable(status, error)
-
-    sent, ended = await answers(ours(unreadable=failed), [(b"GET /torn HTTP/1.1\r\nHost: x\r\n\r\n", 5)])
+    failures = Failures()
+    sent, ended = await answers(ours(unreadable=failures), [(b"GET /torn HTTP/1.1\r\nHost: x\r\n\r\n", 5)])
     assert (sent.count("HTTP/1.1"), ended) == (1, True)
-    assert isinstance(failures[0], RuntimeError)
+    assert isinstance(failures.errors[0], RuntimeError)
 
 
 async def test_the_sender_of_a_body_whose_request_fails_sees_the_answer() -> None:
     connection = ours()
-    wire = Wire(connection)
-    await turns(2)
+    wire = await opened(connection)
     connection.data_received(post("/broken", b"12", length=10))
     await turns(5)
     assert wire.sent.startswith(b"HTTP/1.1 500")
@@ -396,39 +407,27 @@ async def test_the_sender_of_a_body_whose_request_fails_sees_the_answer() -> Non
 
 
 async def test_a_connection_that_is_lost_leaves_no_timer() -> None:
-    going = asyncio.Event()
-
-    async def serve(request: web.BaseRequest) -> web.StreamResponse:
-        await going.wait()
-        return web.Response()
-
-    connection = ours(serve, keepalive_timeout=0.05)
-    Wire(connection)
-    await turns(2)
+    gate = Gate()
+    connection = ours(gate, keepalive_timeout=0.05)
+    await opened(connection)
     connection.data_received(GET)
     await asyncio.sleep(0.2)
     connection.connection_lost(None)
-    going.set()
+    gate.going.set()
     await turns(5)
     assert connection._keepalive_handle is None
 
 
 async def test_a_shutdown_that_waited_long_enough_does_not_break_the_answer() -> None:
-    going = asyncio.Event()
-
-    async def serve(request: web.BaseRequest) -> web.StreamResponse:
-        await going.wait()
-        return web.Response()
-
-    connection = ours(serve)
-    wire = Wire(connection)
-    await turns(2)
+    gate = Gate()
+    connection = ours(gate)
+    wire = await opened(connection)
     connection.data_received(GET)
     await turns(2)
     shutdown = asyncio.create_task(connection.shutdown(60))
     await turns(2)
     assert connection._handler_waiter is not None
-    going.set()
+    gate.going.set()
     connection._handler_waiter.cancel()  # as at the end of its time
     answering = connection._task_handler
     await shutdown
@@ -450,8 +449,7 @@ async def test_an_idle_connection_is_ended_and_one_in_use_is_not() -> None:
 
 async def test_a_shutdown_waits_for_the_answer_in_hand_and_no_longer() -> None:
     connection = ours()
-    wire = Wire(connection)
-    await turns(2)
+    wire = await opened(connection)
     connection.data_received(post("/slow", b"12"))
     await turns(3)
     async with asyncio.timeout(20):
