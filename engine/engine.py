@@ -566,13 +566,18 @@ class Engine:
         return [self.ledger.wallet_at(number) for number in await self._ask(lambda: self._queries.wallets(query))]
 
     async def events(self, after: int, limit: int) -> list[Record]:
-        """Durable records with seq > after, oldest first, at most `limit`. Raises BrokenJournal if they are not the ones once written."""
+        """Durable records with seq > after, oldest first, at most `limit`, and fewer where they are large; none only if there are none.
+
+        Raises BrokenJournal if they are not the ones once written.
+        """
         return [record for record in await self._records(after, limit) if record.seq <= self.ledger.seq]
 
     async def _records(self, after: int, limit: int) -> list[Record]:
         """Records read back, their chain checked from the row before them on."""
         known = 1 if after else 0
         rows = await self._store.read(after - known, limit + known)
+        if known and len(rows) == known:
+            rows += await self._store.read(after, limit)  # the row before may have filled the page
         chain, records = GENESIS, []
         for seq, row in enumerate(rows, after - known + 1):
             if row.seq != seq:

@@ -1,14 +1,29 @@
 """The journal's near side: numbering, time, the chain, and which records go into one flush.
 
-Records are appended in the order in which they will be replayed; `take` gathers all that wait into a group, and `flush` makes that group durable.
+Records are appended in the order in which they will be replayed; `encode` makes a group of those that wait, and `flush` makes that group durable.
 Invariant: the store holds a gap-free prefix of what was appended; everything after it is still here.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-from .limits import GROUP_BYTES_MAX, GROUP_MAX
+from .limits import GROUP_BYTES_MAX, GROUP_MAX, LOAD_CHUNK
 from .ports import Head, JournalStore
 from .records import Body, Record, Row, encode
+
+
+async def pages(store: JournalStore, after: int, through: int) -> AsyncGenerator[list[Row]]:
+    """The durable rows with after < seq <= through, oldest first; each page is read while the one before is used. Ends early where rows are missing."""
+    page = asyncio.create_task(store.read(after, min(LOAD_CHUNK, through - after)))
+    try:
+        while after < through and (rows := await page):
+            after = rows[-1].seq
+            if after < through:
+                page = asyncio.create_task(store.read(after, min(LOAD_CHUNK, through - after)))
+                await asyncio.sleep(0)  # it begins at once
+            yield rows
+    finally:
+        page.cancel()
 
 
 class Journal:

@@ -62,6 +62,9 @@ SEARCH_STEP_MAX: Final = 5_000
 LOAD_CHUNK: Final = 5_000
 """Rows fetched at a time while the image is loaded and the journal replayed."""
 
+READ_BYTES_MAX: Final = 4 * 2**20
+"""Bytes of record bodies after which a read of the journal takes no further record: one record may have megabytes."""
+
 assert 0 < ASSET_AMOUNT_MAX_DEFAULT <= AMOUNT_MAX
 assert BATCH_MAX * ASSET_AMOUNT_MAX_DEFAULT * 2 > AMOUNT_MAX, "overflow is a real case, so it is checked on every leg"
 assert GROUP_MAX <= IN_FLIGHT_MAX

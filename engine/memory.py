@@ -1,6 +1,7 @@
 """The ports in memory: for tests, for examples, and as the plainest statement of what a store must do. Nothing survives the process."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from .draft import each_transaction
 from .engine import Engine
 from .idempotency import key_digest
-from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, SEARCH_STEP_MAX
+from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, READ_BYTES_MAX, SEARCH_STEP_MAX
 from .ports import (
     AssetState,
     Chunk,
@@ -58,7 +59,9 @@ class MemoryJournal:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         """See JournalStore."""
-        return self.rows[after : after + limit]
+        rows = self.rows[after : after + limit]
+        before = itertools.accumulate((len(row.body) for row in rows), initial=0)
+        return [row for row, size in zip(rows, before, strict=False) if size < READ_BYTES_MAX]
 
     async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
         """See RecordSearch."""

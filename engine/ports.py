@@ -61,7 +61,10 @@ class JournalStore(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        """Durable rows with seq > after, oldest first, at most `limit`. Any number of calls may run beside `append`."""
+        """Durable rows with seq > after, oldest first, at most `limit`, and none after READ_BYTES_MAX of bodies. Empty only if there are none.
+
+        Any number of calls may run beside `append`.
+        """
         ...
 
     async def has_room(self) -> bool:

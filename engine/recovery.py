@@ -5,14 +5,15 @@ image. An image that cannot be used is not a reason to refuse: it is made anew f
 """
 
 from collections.abc import Callable
+from contextlib import aclosing
 
 import msgspec
 
 from .folding import make_anew
 from .idempotency import KeyIndex, key_digest
-from .journal import Journal
+from .journal import Journal, pages
 from .ledger import Ledger
-from .limits import IDEMPOTENCY_KEY_LIFE_US, LOAD_CHUNK
+from .limits import IDEMPOTENCY_KEY_LIFE_US
 from .ports import (
     AssetState,
     Head,
@@ -120,22 +121,22 @@ async def _replay(
 ) -> None:
     chain = folded.chain if folded.seq else GENESIS
     at = folded.at
-    while ledger.seq < head.seq:
-        rows = await store.read(ledger.seq, min(LOAD_CHUNK, head.seq - ledger.seq))
-        if not rows:
-            raise BrokenJournal(ledger.seq + 1, f"missing: the journal's head is record {head.seq}")
-        for row in rows:
-            if row.seq != ledger.seq + 1:
-                raise BrokenJournal(ledger.seq + 1, f"missing: record {row.seq} follows record {ledger.seq}")
-            if row.at < at:
-                raise BrokenJournal(row.seq, "is dated before the record before it")
-            record = decode(row, chain)
-            try:
-                ledger.replay(record)
-            except InvariantBroken as error:
-                raise BrokenJournal(row.seq, str(error)) from error
-            key = record.body.key
-            if key is not None and record.at >= keys_since:
-                keys.bind(key_digest(key.scope, key.key), record.seq, record.at)
-            chain, at = row.chain, row.at
-        report("replaying the journal", ledger.seq, head.seq)
+    async with aclosing(pages(store, ledger.seq, head.seq)) as tail:
+        async for rows in tail:
+            for row in rows:
+                if row.seq != ledger.seq + 1:
+                    raise BrokenJournal(ledger.seq + 1, f"missing: record {row.seq} follows record {ledger.seq}")
+                if row.at < at:
+                    raise BrokenJournal(row.seq, "is dated before the record before it")
+                record = decode(row, chain)
+                try:
+                    ledger.replay(record)
+                except InvariantBroken as error:
+                    raise BrokenJournal(row.seq, str(error)) from error
+                key = record.body.key
+                if key is not None and record.at >= keys_since:
+                    keys.bind(key_digest(key.scope, key.key), record.seq, record.at)
+                chain, at = row.chain, row.at
+            report("replaying the journal", ledger.seq, head.seq)
+    if ledger.seq < head.seq:
+        raise BrokenJournal(ledger.seq + 1, f"missing: the journal's head is record {head.seq}")

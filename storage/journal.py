@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 import aiosqlite
 import msgspec
 
-from ..engine.limits import GROUP_MAX, SEARCH_STEP_MAX
+from ..engine.limits import GROUP_MAX, READ_BYTES_MAX, SEARCH_STEP_MAX
 from ..engine.ports import Fenced, Head, JournalFull, OutcomeUnknown, StorageUnusable
 from ..engine.records import GENESIS, Row
 from .connections import checkpoint, open_reader, open_writer, unusable
@@ -46,18 +46,31 @@ CLAIM: Final = (
 EPOCH: Final = "SELECT epoch FROM writer WHERE id = 1"
 # A damaged page can put a value of any type into any column; as something of the declared type it does not fit the chain.
 _AT: Final = "CAST(coalesce(at, -1) AS INTEGER)"
+_KIND: Final = "CAST(coalesce(kind, '') AS BLOB)"
+_BODY: Final = "CAST(coalesce(body, '') AS BLOB)"
 _CHAIN: Final = "CAST(coalesce(chain, '') AS BLOB)"
-_ROW: Final = (
-    f"seq, {_AT}, CAST(coalesce(kind, '') AS TEXT), CAST(coalesce(body, '') AS BLOB), {_CHAIN}"  # the body undecoded
-)
 
 HEAD: Final = f"SELECT seq, {_AT}, {_CHAIN} FROM journal ORDER BY seq DESC LIMIT 1"
-READ: Final = f"SELECT {_ROW} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
+
+# A page of rows comes as one value, the lengths of its parts beside it: SQLite makes it beside the event loop, without the
+# interpreter's lock. A row of values would need the lock twice for each row.
+READ: Final = f"""
+WITH RECURSIVE page(number, before) AS (
+    SELECT min(seq), 0 FROM journal WHERE seq > ?1
+    UNION ALL
+    SELECT (SELECT min(seq) FROM journal WHERE seq > number), before + length({_BODY})
+    FROM page CROSS JOIN journal ON seq = number WHERE before + length({_BODY}) < {READ_BYTES_MAX}
+    LIMIT ?2)
+SELECT json_group_array(json_array(seq, {_AT}, length({_KIND}), length({_BODY}), length({_CHAIN}))),
+       CAST(coalesce(group_concat({_KIND} || {_BODY} || {_CHAIN}, ''), '') AS BLOB)
+FROM page CROSS JOIN journal ON seq = number"""
 
 SEARCH: Final = (  # SQLite looks into the bodies itself: only what matches is ever made an object of
-    f"SELECT {_ROW} FROM journal WHERE seq > ? AND seq <= ? "
+    f"SELECT seq, {_AT}, CAST(coalesce(kind, '') AS TEXT), {_BODY}, {_CHAIN} FROM journal WHERE seq > ? AND seq <= ? "
     "AND kind IN (SELECT value FROM json_each(?)) AND instr(body, CAST(? AS TEXT)) ORDER BY seq LIMIT ?"
 )
+
+_decode_lengths: Final = msgspec.json.Decoder(list[tuple[int, int, int, int, int]]).decode
 
 
 @cache
@@ -147,7 +160,8 @@ class SqliteJournal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """See JournalStore. Reads from a connection of its own, with or without a claim. Raises StorageUnusable."""
         with unusable(self._path):
-            return list(starmap(Row, await _all(await self._reading(), READ, (after, limit))))
+            [(lengths, parts)] = await _all(await self._reading(), READ, (after, limit))
+        return _rows_of(lengths, parts)
 
     async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
         """See RecordSearch. Reads as `read` does. Raises StorageUnusable."""
@@ -238,6 +252,19 @@ class SqliteJournal:
 
 async def _all(connection: aiosqlite.Connection, statement: str, values: Sequence[object] = ()) -> list[Any]:
     return list(await connection.execute_fetchall(statement, values))
+
+
+def _rows_of(lengths: str, parts: bytes) -> list[Row]:
+    """The rows of a page: `parts` are kind, body and chain of each, `lengths` says where they end."""
+    rows: list[Row] = []
+    start = 0
+    for seq, at, kind_length, body_length, chain_length in _decode_lengths(lengths):
+        body = start + kind_length
+        chain = body + body_length
+        end = chain + chain_length
+        rows.append(Row(seq, at, parts[start:body].decode(errors="replace"), parts[body:chain], parts[chain:end]))
+        start = end
+    return rows
 
 
 def _head_of(rows: list[Any]) -> Head:

@@ -1,9 +1,10 @@
 """Reading a whole journal and checking each row: no gap, the chain unbroken from its beginning, every body readable."""
 
 from collections.abc import Callable
+from contextlib import aclosing
 from typing import Final, NamedTuple
 
-from ..engine.limits import LOAD_CHUNK
+from ..engine.journal import pages
 from ..engine.ports import Head
 from ..engine.records import GENESIS, BrokenJournal, decode
 from .journal import SqliteJournal
@@ -34,20 +35,21 @@ async def scan(journal: SqliteJournal, through: int, on_progress: Progress) -> t
     """Check the records up to `through`. Returns the last one read and what was found, at most FINDINGS_MAX."""
     found: list[Finding] = []
     head = Head(0, 0, GENESIS)
-    while head.seq < through and len(found) < FINDINGS_MAX:
-        rows = await journal.read(head.seq, min(LOAD_CHUNK, through - head.seq))
-        if not rows:
-            found.append(Finding("journal", head.seq + 1, f"the journal ends here; {through} records were expected"))
-            break
-        for row in rows:
-            if row.seq != head.seq + 1:
-                found.append(Finding("journal", head.seq + 1, f"missing, like every record up to {row.seq - 1}"))
-            if row.at < head.at:
-                found.append(Finding("journal", row.seq, "its time is before that of the record before it"))
-            try:
-                decode(row, head.chain)
-            except BrokenJournal as error:
-                found.append(Finding("journal", row.seq, str(error)))
-            head = Head(row.seq, row.at, row.chain)
-        on_progress("checking the journal", head.seq, through)
-    return head, found[:FINDINGS_MAX]
+    async with aclosing(pages(journal, 0, through)) as records:
+        async for rows in records:
+            for row in rows:
+                if row.seq != head.seq + 1:
+                    found.append(Finding("journal", head.seq + 1, f"missing, like every record up to {row.seq - 1}"))
+                if row.at < head.at:
+                    found.append(Finding("journal", row.seq, "its time is before that of the record before it"))
+                try:
+                    decode(row, head.chain)
+                except BrokenJournal as error:
+                    found.append(Finding("journal", row.seq, str(error)))
+                head = Head(row.seq, row.at, row.chain)
+            on_progress("checking the journal", head.seq, through)
+            if len(found) >= FINDINGS_MAX:
+                return head, found[:FINDINGS_MAX]
+    if head.seq < through:
+        found.append(Finding("journal", head.seq + 1, f"the journal ends here; {through} records were expected"))
+    return head, found

@@ -76,12 +76,12 @@ async def listing(call: Call) -> web.StreamResponse:
     name = "cursor" if "cursor" in values else "after"
     after = _sequence(values.get(name), name)
     limit = limit_of(values.get("limit"), EVENTS_PAGE_MAX)
-    records = await call.engine.events(after, limit + 1)
-    shown = records[:limit]
-    more = str(shown[-1].seq) if len(records) > limit else None
-    if len(shown) > LONG_LIST:
+    records = await call.engine.events(after, limit)
+    last = records[-1].seq if records else after
+    more = str(last) if last < call.engine.ledger.seq else None
+    if len(records) > LONG_LIST:
         await call.services.lane.turn()
-    return call.answer(EventList([event_answer(call.engine.ledger, record) for record in shown], more))
+    return call.answer(EventList([event_answer(call.engine.ledger, record) for record in records], more))
 
 
 async def stream(call: Call) -> web.StreamResponse:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from walletd.engine.limits import GROUP_MAX
+from walletd.engine.journal import pages
+from walletd.engine.limits import GROUP_MAX, READ_BYTES_MAX
 from walletd.engine.ports import Fenced, Head, JournalStore
 from walletd.engine.records import GENESIS, Row, decode
 from walletd.tests.contract.conftest import Stores
@@ -61,6 +62,53 @@ async def test_reading_starts_after_the_given_record_and_stops_at_the_limit(
     assert await journal.read(3, 4) == script.rows[3:7]
     assert await journal.read(8, 100) == script.rows[8:]
     assert await journal.read(10, 100) == []
+
+
+@pytest.mark.parametrize("body_bytes", [READ_BYTES_MAX // 4, READ_BYTES_MAX, 2 * READ_BYTES_MAX])
+async def test_a_read_takes_no_further_row_once_it_has_enough_bytes(
+    journal: JournalStore, script: Script, body_bytes: int
+) -> None:
+    script.asset()
+    for _ in range(6):
+        script.user(name="n" * body_bytes)
+    epoch, _ = await journal.claim()
+    await journal.append(epoch, script.rows[:4])
+    await journal.append(epoch, script.rows[4:])
+    got: list[list[Row]] = []
+
+    while rows := await journal.read(got[-1][-1].seq if got else 0, 100):
+        got.append(rows)
+
+    assert [row for page in got for row in page] == script.rows
+    for page in got:
+        assert sum(len(row.body) for row in page[:-1]) < READ_BYTES_MAX
+    for page in got[:-1]:
+        assert sum(len(row.body) for row in page) >= READ_BYTES_MAX
+
+
+@pytest.mark.parametrize(("after", "through"), [(0, 10), (3, 7), (9, 10), (10, 10), (0, 1)])
+async def test_pages_are_the_rows_between_two_records(
+    journal: JournalStore, script: Script, monkeypatch: pytest.MonkeyPatch, after: int, through: int
+) -> None:
+    monkeypatch.setattr("walletd.engine.journal.LOAD_CHUNK", 2)
+    script.asset()
+    for _ in range(11):
+        script.user()
+    epoch, _ = await journal.claim()
+    await journal.append(epoch, script.rows)
+
+    got = [page async for page in pages(journal, after, through)]
+
+    assert [row for page in got for row in page] == script.rows[after:through]
+    assert all(len(page) <= 2 for page in got)
+
+
+async def test_pages_end_where_the_rows_end(journal: JournalStore, script: Script) -> None:
+    script.asset()
+    epoch, _ = await journal.claim()
+    await journal.append(epoch, script.rows)
+
+    assert [page async for page in pages(journal, 0, 5)] == [script.rows]
 
 
 async def test_the_head_outlives_the_writer(

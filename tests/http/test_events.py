@@ -101,6 +101,18 @@ async def test_events_are_walked_by_sequence(client: Client) -> None:
     assert (await client.get("/v1/events?limit=1000")).status == 200
 
 
+async def test_a_page_of_large_events_is_shorter_and_names_the_next(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        await client.user()
+    monkeypatch.setattr("walletd.engine.memory.READ_BYTES_MAX", 1)
+    pages = [(await client.get("/v1/events")).json]
+    while (after := pages[-1]["next"]) is not None and len(pages) < 5:
+        pages.append((await client.get(f"/v1/events?cursor={after}")).json)
+    assert [[event["sequence"] for event in page["data"]] for page in pages] == [[1], [2], [3]]
+
+
 @pytest.mark.parametrize(
     "query", ["after=-1", "after=x", "after=" + "9" * 19, "limit=1001", "limit=0", "after=1&cursor=1", "type=moved"]
 )

@@ -4,7 +4,16 @@ import asyncio
 
 import pytest
 
-from walletd.engine import CreateUser, Engine, MemoryImage, Refusal, RefusalCode, open_in_memory, transfer
+from walletd.engine import (
+    CreateUser,
+    Engine,
+    IdempotencyKey,
+    MemoryImage,
+    Refusal,
+    RefusalCode,
+    open_in_memory,
+    transfer,
+)
 from walletd.engine.ports import Head, HistoryQuery, JournalFull, NumberedQuery, WalletQuery
 from walletd.tests.builders import Fate, World, quiet
 
@@ -80,6 +89,24 @@ async def test_events_are_the_durable_records_in_order() -> None:
         assert [record.seq for record in await world.engine.events(0, 2)] == [1, 2]
         assert [record.kind for record in await world.engine.events(2, 5)] == ["moved"]
         assert await world.engine.events(3, 5) == []
+
+
+async def test_events_of_large_records_come_in_shorter_pages_and_none_is_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("walletd.engine.memory.READ_BYTES_MAX", 1)
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet()
+        first = await world.engine.execute(transfer(ann, bob, 1), key=IdempotencyKey("scope", "key", {}))
+        again = await world.engine.execute(transfer(ann, bob, 1), key=IdempotencyKey("scope", "key", {}))
+        pages = [await world.engine.events(0, 100)]
+        while pages[-1]:
+            pages.append(await world.engine.events(pages[-1][-1].seq, 100))
+
+        assert [[record.seq for record in page] for page in pages] == [[1], [2], [3], [4], [5], []]
+        assert again.replayed
+        assert again.record == first.record
 
 
 async def test_a_watcher_is_woken_by_the_next_record_and_not_before() -> None:
