@@ -151,28 +151,38 @@ def plain_facts(refusal: Refusal) -> dict[str, Any]:
 
 def each_transaction(record: Record) -> Iterator[Transaction]:
     """The record's movements as they will be read back, in order."""
-    body, seq, at = record.body, record.seq, record.at
-    key = None if body.key is None else body.key.key
-    legs, first_entry = body.legs, body.first_entry
+    legs = record.body.legs
     first = 0
-    for offset, movement in enumerate(body.movements):
+    for offset in range(len(record.body.movements)):
         after = first + 2
         while after < len(legs) and legs[after].movement == offset:
             after += 1
-        entries = [
-            Entry(first_entry + index, leg.wallet, leg.amount, leg.balance_after, leg.ordinal)
-            for index, leg in enumerate(legs[first:after], first)
-        ]
-        yield Transaction(
-            body.first_transaction + offset,
-            seq,
-            at,
-            movement.type,
-            movement.description,
-            movement.category,
-            movement.reference,
-            movement.metadata,
-            tuple(entries),
-            key,
-        )
+        yield _transaction(record, offset, first, legs[first:after])
         first = after
+
+
+def only_transaction(record: Record) -> Transaction:
+    """The movement of a record that has exactly one."""
+    return _transaction(record, 0, 0, record.body.legs)
+
+
+def _transaction(record: Record, offset: int, first: int, legs: Sequence[Leg]) -> Transaction:
+    """The movement at `offset`; `first` is the offset of its first leg."""
+    body = record.body
+    movement = body.movements[offset]
+    entries = [
+        Entry(entry, leg.wallet, leg.amount, leg.balance_after, leg.ordinal)
+        for entry, leg in enumerate(legs, body.first_entry + first)
+    ]
+    return Transaction(
+        body.first_transaction + offset,
+        record.seq,
+        record.at,
+        movement.type,
+        movement.description,
+        movement.category,
+        movement.reference,
+        movement.metadata,
+        tuple(entries),
+        None if body.key is None else body.key.key,
+    )

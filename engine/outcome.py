@@ -6,7 +6,7 @@ from itertools import islice
 import msgspec
 
 from .directory import preview_asset, preview_user
-from .draft import Draft, each_transaction, plain_facts
+from .draft import Draft, each_transaction, only_transaction, plain_facts
 from .ledger import Ledger, User
 from .ports import Transaction
 from .records import Record
@@ -28,6 +28,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     subject: User | Wallet | Asset | None = None
     replayed: bool = False
     dry_run: bool = False
+
+    @property
+    def transaction(self) -> Transaction:
+        """A Move's movement."""
+        assert self.record is not None
+        return only_transaction(self.record)
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:

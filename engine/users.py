@@ -116,11 +116,12 @@ class Users:
 
     def wallet(self, number: int, asset: Asset) -> Wallet | None:
         """A user's wallet in an asset; None where there is none, or no such user."""
-        if number in self:
-            for wallet in self.wallets(number):
-                if wallet.asset is asset:
-                    return wallet
-        return None
+        if not 0 < number < len(self._holdings):
+            return None
+        wallets = self._holdings[number]
+        if isinstance(wallets, tuple):
+            return next((wallet for wallet in wallets if wallet.asset is asset), None)
+        return wallets if wallets is not None and wallets.asset is asset else None
 
     def add(self, created: UserCreated, at: int) -> None:
         """Take in a new user. Raises InvariantBroken."""

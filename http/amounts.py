@@ -160,19 +160,15 @@ def check_decimal(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> tuple[b
 
 def decimal_text(amount_minor: int, scale: int) -> str:
     """Minor units as a decimal of major units with all its decimals: (10000, 2) is `100.00`."""
-    return _decimal(amount_minor, scale).decode()
+    digits = str(amount_minor)
+    if amount_minor < 0 or len(digits) <= scale:
+        digits = f"{amount_minor:0{scale + 1 + (amount_minor < 0)}d}"
+    return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
 
 
 def decimal_number(amount_minor: int, scale: int) -> msgspec.Raw:
     """The same as a JSON number, to be embedded in an answer: (15050, 2) is `150.50`."""
-    return msgspec.Raw(_decimal(amount_minor, scale))
-
-
-def _decimal(amount_minor: int, scale: int) -> bytes:
-    if scale == 0:
-        return b"%d" % amount_minor
-    digits = b"%0*d" % (scale + 1 + (amount_minor < 0), amount_minor)
-    return b"%b.%b" % (digits[:-scale], digits[-scale:])
+    return msgspec.Raw(decimal_text(amount_minor, scale))
 
 
 def _unquoted(text: bytes, pointer: str) -> bytes:

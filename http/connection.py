@@ -8,7 +8,7 @@ Invariant: what is not such a request goes through aiohttp's parser, and once th
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from aiohttp.hdrs import CONTENT_LENGTH
@@ -84,8 +84,8 @@ class Connection(web.RequestHandler):
         if known is None or known.length != len(data) - end or self._messages:
             self._heads = self._parse_whole(data, end, self._heads)
             return
-        body = WholeBody(data[end:]) if known.length else EMPTY_PAYLOAD
-        self._messages.append((known.message, cast(StreamReader, body)))
+        body: Any = WholeBody(data[end:]) if known.length else EMPTY_PAYLOAD
+        self._messages.append((known.message, body))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -143,9 +143,8 @@ class Connection(web.RequestHandler):
                 return
             messages.popleft()
             self._make_room()
-            request = web.BaseRequest(
-                message, body, self, StreamWriter(self, loop), cast(Any, self._task_handler), loop
-            )
+            task: Any = self._task_handler
+            request = web.BaseRequest(message, body, self, StreamWriter(self, loop), task, loop)
             self._current_request = request
             self._request_in_progress = True
             try:

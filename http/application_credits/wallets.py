@@ -82,7 +82,7 @@ async def _move(call: Call, kind: Kind) -> web.StreamResponse:
     members = {"external_user_id": name, "asset_type_id": asset.id, "amount": str(amount)}
     key = call.idempotency_key(dict, members, request.idempotency_key)
     outcome = await moved(call, credit_move(kind, asset, Holding(asset.code, user_id=user.id), amount), key)
-    [transaction] = outcome.transactions
+    transaction = outcome.transaction
     entry = held_side(asset, transaction)
     balance_minor = ledger.wallet_at(entry.wallet).posted if outcome.replayed else entry.balance_after
     answer = MovementAnswer(

@@ -57,7 +57,7 @@ async def create(call: Call) -> web.StreamResponse:
         Holding(asset.code, user_id=sender_id), Holding(asset.code, user_id=receiver.id), amount, receipt=True
     )
     outcome = await moved(call, move, call.idempotency_key(_members, (receiver.id, amount)))
-    transaction = outcome.transactions[0]
+    transaction = outcome.transaction
     debit = transaction.entries[0]
     path = receipt_path(debit.id)
     answer = TransferMade(

@@ -59,7 +59,7 @@ async def create(call: Call) -> web.StreamResponse:
         description=request.description,
     )
     outcome = await moved(call, move, call.idempotency_key(_members, (sender, recipient, amount, request.description)))
-    transaction = outcome.transactions[0]
+    transaction = outcome.transaction
     debit, credit = transaction.entries
     answer = TransferMade(
         transfer_id=transaction.id,

@@ -98,7 +98,7 @@ async def _move(call: Call, user_id: int, direction: Direction, request: MoneyRe
     move = transfer(source, destination, amount, description=request.description)
     key = call.idempotency_key(_members, (user_id, direction, amount, request.description))
     outcome = await moved(call, move, key)
-    debit, credit = outcome.transactions[0].entries
+    debit, credit = outcome.transaction.entries
     entry = credit if direction == "CREDIT" else debit
     answer = TransactionMade(
         transaction_id=entry.id,

@@ -70,7 +70,7 @@ async def _move(call: Call, kind: Kind) -> web.StreamResponse:
     holding = Holding(asset.code, external_id=request.user_id, open_user=True)
     move = credit_move(kind, asset, holding, amount, description=request.description, metadata=request.metadata)
     outcome = await moved(call, move, key)
-    [transaction] = outcome.transactions
+    transaction = outcome.transaction
     answer = transaction_answer(ledger, call.principal, transaction, held_side(asset, transaction))
     return call.made(answer, outcome, f"{ROUTE}/{answer.id}")
 

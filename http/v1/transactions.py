@@ -56,7 +56,7 @@ async def create(call: Call) -> web.StreamResponse:
     check_move(call.principal, call.engine.ledger, move)
     outcome = await call.engine.execute(move, key=call.idempotency_key(members_of, move), dry_run=call.dry_run())
     reader = call.principal.user_id
-    transaction = transaction_answer(call.engine.ledger, outcome.transactions[0], outcome.dry_run, reader)
+    transaction = transaction_answer(call.engine.ledger, outcome.transaction, outcome.dry_run, reader)
     return call.made(transaction, outcome, f"/v1/transactions/{transaction.id}")
 
 

@@ -63,7 +63,7 @@ async def create(call: Call) -> web.StreamResponse:
     key = call.idempotency_key(members_of, move)
     outcome = await call.engine.execute(move, key=key, dry_run=call.dry_run())
     reader = call.principal.user_id
-    [transaction] = outcome.transactions
+    transaction = outcome.transaction
     body = transfer_json(call.engine.ledger, transaction, outcome.dry_run, reader)
     return call.made(msgspec.Raw(body), outcome, f"/v1/transfers/tfr_{transaction.id}")
 

@@ -65,7 +65,7 @@ async def _move(call: Call, source: Wallet, destination: Wallet, request: MoneyR
     members = {"walletId": wallet.id, "amount": str(amount), "category": request.category}
     move = transfer(source.id, destination.id, amount, category=request.category)
     outcome = await moved(call, move, call.idempotency_key(dict, members))
-    transaction = outcome.transactions[0]
+    transaction = outcome.transaction
     debit, credit = transaction.entries
     answer = entry_answer(wallet, credit if is_credit else debit, transaction)
     return call.made(answer, outcome, f"/v1/transactions/txn_{transaction.id}")
@@ -89,7 +89,7 @@ async def exchange(call: Call) -> web.StreamResponse:
     }
     move = transfer(source.id, destination.id, amount, category=request.category)
     outcome = await moved(call, move, call.idempotency_key(dict, members))
-    transaction = outcome.transactions[0]
+    transaction = outcome.transaction
     debit, credit = transaction.entries
     answer = TransferAnswer(
         reference_id=reference_id(asset, transaction.id),

@@ -346,7 +346,7 @@ async def test_anothers_idempotency_key_is_not_replayed(town: Town, mallory: Cli
 async def test_a_refusal_tells_nothing_of_anothers_balance(town: Town, mallory: Client) -> None:
     answer = await mallory.transfer(town.wallets["ann"], town.wallets["mallory"], 10**9)
     assert answer.status == 404
-    assert "700" not in json.dumps(answer.json)
+    assert "700" not in json.dumps(answer.json | {"request_id": "random digits"})
 
 
 # ------------------------------------------------------------------------------------------------------------ profile

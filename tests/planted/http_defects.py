@@ -24,7 +24,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     defect(
         "a_zero_lost_in_answers",
         "Five cents are answered as .05, which is no number.",
-        (AMOUNTS, "(scale + 1 + (amount_minor < 0), amount_minor)", "(scale + (amount_minor < 0), amount_minor)"),
+        (AMOUNTS, "{scale + 1 + (amount_minor < 0)}", "{scale + (amount_minor < 0)}"),
         first=OF_AMOUNTS,
     ),
     defect(
@@ -92,7 +92,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     defect(
         "event_lost_between_pages",
         "A page of events names a next one that begins too late.",
-        ("http/v1/events.py", "str(shown[-1].seq)", "str(records[-1].seq)"),
+        ("http/v1/events.py", "more = str(last)", "more = str(last + 1)"),
         first=("http/test_events.py",),
     ),
     defect(
