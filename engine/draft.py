@@ -162,7 +162,8 @@ def each_transaction(record: Record) -> Iterator[Transaction]:
 
 
 def only_transaction(record: Record) -> Transaction:
-    """The movement of a record that has exactly one."""
+    """The movement of a record that has exactly one. Raises ValueError for any other."""
+    [_] = record.body.movements
     return _transaction(record, 0, 0, record.body.legs)
 
 

@@ -574,7 +574,7 @@ class Engine:
 
     async def _records(self, after: int, limit: int) -> list[Record]:
         """Records read back, their chain checked from the row before them on."""
-        known = 1 if after else 0
+        known, durable = 1 if after else 0, self.ledger.seq
         rows = await self._store.read(after - known, limit + known)
         if known and len(rows) == known:
             rows += await self._store.read(after, limit)  # the row before may have filled the page
@@ -585,6 +585,8 @@ class Engine:
             if seq > after:
                 records.append(decode(row, chain))
             chain = row.chain
+        if not records and after < durable:
+            raise BrokenJournal(after + 1, f"missing: record {durable} was durable")
         return records
 
     async def beyond(self, seq: int) -> None:

@@ -5,25 +5,54 @@ Invariant: the store holds a gap-free prefix of what was appended; everything af
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from .limits import GROUP_BYTES_MAX, GROUP_MAX, LOAD_CHUNK
+from .limits import GROUP_BYTES_MAX, GROUP_MAX, LOAD_CHUNK, READ_BYTES_MAX
 from .ports import Head, JournalStore
 from .records import Body, Record, Row, encode
 
 
-async def pages(store: JournalStore, after: int, through: int) -> AsyncGenerator[list[Row]]:
-    """The durable rows with after < seq <= through, oldest first; each page is read while the one before is used. Ends early where rows are missing."""
-    page = asyncio.create_task(store.read(after, min(LOAD_CHUNK, through - after)))
-    try:
-        while after < through and (rows := await page):
-            after = rows[-1].seq
-            if after < through:
-                page = asyncio.create_task(store.read(after, min(LOAD_CHUNK, through - after)))
-                await asyncio.sleep(0)  # it begins at once
-            yield rows
-    finally:
-        page.cancel()
+def within_bytes(rows: Iterable[Row]) -> list[Row]:
+    """The first of the rows, up to the one with which their bodies reach READ_BYTES_MAX."""
+    taken: list[Row] = []
+    size = 0
+    for row in rows:
+        if size >= READ_BYTES_MAX:
+            break
+        taken.append(row)
+        size += len(row.body)
+    return taken
+
+
+class Pages:
+    """The durable rows with after < seq <= through, oldest first; each page is read while the one before is used.
+
+    Where rows are missing, they may end early, or go beyond `through`: as many as were expected. `close` drops what was read ahead.
+    """
+
+    def __init__(self, store: JournalStore, after: int, through: int) -> None:
+        self._store = store
+        self._through = through
+        self._begin(after)
+
+    async def next(self) -> list[Row]:
+        """The next page, empty at the end. Raises what the store's `read` raises."""
+        if self._page is None:
+            return []
+        rows = await self._page
+        if rows:
+            self._begin(rows[-1].seq)
+            await asyncio.sleep(0)  # so that it begins at once
+        return rows
+
+    def _begin(self, after: int) -> None:
+        left = self._through - after
+        self._page = asyncio.create_task(self._store.read(after, min(LOAD_CHUNK, left))) if left > 0 else None
+
+    def close(self) -> None:
+        """Read no further. Safe to call twice."""
+        if self._page is not None:
+            self._page.cancel()
 
 
 class Journal:

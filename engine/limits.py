@@ -69,4 +69,5 @@ assert 0 < ASSET_AMOUNT_MAX_DEFAULT <= AMOUNT_MAX
 assert BATCH_MAX * ASSET_AMOUNT_MAX_DEFAULT * 2 > AMOUNT_MAX, "overflow is a real case, so it is checked on every leg"
 assert GROUP_MAX <= IN_FLIGHT_MAX
 assert MAILBOX_DEPTH_MAX <= IN_FLIGHT_MAX
+assert READ_BYTES_MAX <= GROUP_BYTES_MAX, "what a backup reads at once, it appends at once"
 assert PAGE_MAX <= EVENTS_PAGE_MAX <= FOLD_STEP_MAX

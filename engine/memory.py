@@ -1,7 +1,6 @@
 """The ports in memory: for tests, for examples, and as the plainest statement of what a store must do. Nothing survives the process."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 from .draft import each_transaction
 from .engine import Engine
 from .idempotency import key_digest
-from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, READ_BYTES_MAX, SEARCH_STEP_MAX
+from .journal import within_bytes
+from .limits import AMOUNT_MAX, FOLD_STEP_MAX, LOAD_CHUNK, SEARCH_STEP_MAX
 from .ports import (
     AssetState,
     Chunk,
@@ -59,9 +59,7 @@ class MemoryJournal:
 
     async def read(self, after: int, limit: int) -> list[Row]:
         """See JournalStore."""
-        rows = self.rows[after : after + limit]
-        before = itertools.accumulate((len(row.body) for row in rows), initial=0)
-        return [row for row, size in zip(rows, before, strict=False) if size < READ_BYTES_MAX]
+        return within_bytes(self.rows[after : after + limit])
 
     async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
         """See RecordSearch."""

@@ -61,9 +61,9 @@ class JournalStore(Protocol):
         ...
 
     async def read(self, after: int, limit: int) -> list[Row]:
-        """Durable rows with seq > after, oldest first, at most `limit`, and none after READ_BYTES_MAX of bodies. Empty only if there are none.
+        """Durable rows with seq > after, oldest first, at most `limit`, fewer where they are large: none after READ_BYTES_MAX of bodies.
 
-        Any number of calls may run beside `append`.
+        Empty only if there are none. Any number of calls may run beside `append`.
         """
         ...
 

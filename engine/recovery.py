@@ -5,13 +5,13 @@ image. An image that cannot be used is not a reason to refuse: it is made anew f
 """
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import closing
 
 import msgspec
 
 from .folding import make_anew
 from .idempotency import KeyIndex, key_digest
-from .journal import Journal, pages
+from .journal import Journal, Pages
 from .ledger import Ledger
 from .limits import IDEMPOTENCY_KEY_LIFE_US
 from .ports import (
@@ -121,8 +121,8 @@ async def _replay(
 ) -> None:
     chain = folded.chain if folded.seq else GENESIS
     at = folded.at
-    async with aclosing(pages(store, ledger.seq, head.seq)) as tail:
-        async for rows in tail:
+    with closing(Pages(store, ledger.seq, head.seq)) as pages:
+        while rows := await pages.next():
             for row in rows:
                 if row.seq != ledger.seq + 1:
                     raise BrokenJournal(ledger.seq + 1, f"missing: record {row.seq} follows record {ledger.seq}")

@@ -55,6 +55,8 @@ class DirectAnswer(web.StreamResponse):
     It has no headers of its own: what aiohttp's response would make for them is not made, which saves a hundredth of a transfer.
     """
 
+    _reason = ""
+
     def __init__(self, request: web.BaseRequest, status: int, lines: str, body: bytes) -> None:
         self._request = request
         self._status = status

@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 import aiosqlite
 import msgspec
 
+from ..engine.journal import within_bytes
 from ..engine.limits import GROUP_MAX, READ_BYTES_MAX, SEARCH_STEP_MAX
 from ..engine.ports import Fenced, Head, JournalFull, OutcomeUnknown, StorageUnusable
 from ..engine.records import GENESIS, Row
@@ -36,6 +37,12 @@ ROOM_CHECK_S: Final = 0.1
 ROOM_CHECK_BYTES: Final = 16 * 2**20
 """Free space is asked for again after this time or this many bytes, whichever comes first."""
 
+FEW_ROWS: Final = 2
+"""A read of no more rows than these takes them plainly, which is quicker than to make one value of them."""
+
+PLAIN_ROWS_MAX: Final = 100
+"""Rows that are read plainly at a time."""
+
 PAGE_BYTES: Final = 4096
 
 # Where the table does not hold its one row alone, its pages are another table's: to write there would destroy records.
@@ -49,24 +56,28 @@ _AT: Final = "CAST(coalesce(at, -1) AS INTEGER)"
 _KIND: Final = "CAST(coalesce(kind, '') AS BLOB)"
 _BODY: Final = "CAST(coalesce(body, '') AS BLOB)"
 _CHAIN: Final = "CAST(coalesce(chain, '') AS BLOB)"
+_ROW: Final = f"seq, {_AT}, CAST(coalesce(kind, '') AS TEXT), {_BODY}, {_CHAIN}"  # the body undecoded
 
 HEAD: Final = f"SELECT seq, {_AT}, {_CHAIN} FROM journal ORDER BY seq DESC LIMIT 1"
 
-# A page of rows comes as one value, the lengths of its parts beside it: SQLite makes it beside the event loop, without the
+READ: Final = f"SELECT {_ROW} FROM journal WHERE seq > ? ORDER BY seq LIMIT ?"
+
+# Many rows come as one value, the lengths of its parts beside it: SQLite makes it beside the event loop, without the
 # interpreter's lock. A row of values would need the lock twice for each row.
-READ: Final = f"""
+READ_PAGE: Final = f"""
 WITH RECURSIVE page(number, before) AS (
     SELECT min(seq), 0 FROM journal WHERE seq > ?1
     UNION ALL
     SELECT (SELECT min(seq) FROM journal WHERE seq > number), before + length({_BODY})
     FROM page CROSS JOIN journal ON seq = number WHERE before + length({_BODY}) < {READ_BYTES_MAX}
     LIMIT ?2)
-SELECT json_group_array(json_array(seq, {_AT}, length({_KIND}), length({_BODY}), length({_CHAIN}))),
+SELECT (SELECT max(seq) FROM journal),
+       json_group_array(json_array(seq, {_AT}, length({_KIND}), length({_BODY}), length({_CHAIN}))),
        CAST(coalesce(group_concat({_KIND} || {_BODY} || {_CHAIN}, ''), '') AS BLOB)
 FROM page CROSS JOIN journal ON seq = number"""
 
 SEARCH: Final = (  # SQLite looks into the bodies itself: only what matches is ever made an object of
-    f"SELECT seq, {_AT}, CAST(coalesce(kind, '') AS TEXT), {_BODY}, {_CHAIN} FROM journal WHERE seq > ? AND seq <= ? "
+    f"SELECT {_ROW} FROM journal WHERE seq > ? AND seq <= ? "
     "AND kind IN (SELECT value FROM json_each(?)) AND instr(body, CAST(? AS TEXT)) ORDER BY seq LIMIT ?"
 )
 
@@ -160,8 +171,13 @@ class SqliteJournal:
     async def read(self, after: int, limit: int) -> list[Row]:
         """See JournalStore. Reads from a connection of its own, with or without a claim. Raises StorageUnusable."""
         with unusable(self._path):
-            [(lengths, parts)] = await _all(await self._reading(), READ, (after, limit))
-        return _rows_of(lengths, parts)
+            reader = await self._reading()
+            if limit > FEW_ROWS:
+                [(head, lengths, parts)] = await _all(reader, READ_PAGE, (after, limit))
+                rows = _rows_of(lengths, parts)
+                if _is_whole(rows, after, limit, head or 0):
+                    return rows
+            return within_bytes(starmap(Row, await _all(reader, READ, (after, min(limit, PLAIN_ROWS_MAX)))))
 
     async def search(self, after: int, through: int, kinds: tuple[str, ...], mark: bytes, limit: int) -> list[Row]:
         """See RecordSearch. Reads as `read` does. Raises StorageUnusable."""
@@ -252,6 +268,15 @@ class SqliteJournal:
 
 async def _all(connection: aiosqlite.Connection, statement: str, values: Sequence[object] = ()) -> list[Any]:
     return list(await connection.execute_fetchall(statement, values))
+
+
+def _is_whole(rows: list[Row], after: int, limit: int, head: int) -> bool:
+    """Whether a page has all that it should have. Its rows are looked up by number, and a damaged page of the file can hide one from that which a
+    walk from row to row still meets."""
+    end = after + len(rows)
+    if rows and rows[-1].seq != end:
+        return False
+    return len(rows) == limit or end >= head or sum(len(row.body) for row in rows) >= READ_BYTES_MAX
 
 
 def _rows_of(lengths: str, parts: bytes) -> list[Row]:

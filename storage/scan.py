@@ -1,10 +1,10 @@
 """Reading a whole journal and checking each row: no gap, the chain unbroken from its beginning, every body readable."""
 
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import closing
 from typing import Final, NamedTuple
 
-from ..engine.journal import pages
+from ..engine.journal import Pages
 from ..engine.ports import Head
 from ..engine.records import GENESIS, BrokenJournal, decode
 from .journal import SqliteJournal
@@ -35,8 +35,8 @@ async def scan(journal: SqliteJournal, through: int, on_progress: Progress) -> t
     """Check the records up to `through`. Returns the last one read and what was found, at most FINDINGS_MAX."""
     found: list[Finding] = []
     head = Head(0, 0, GENESIS)
-    async with aclosing(pages(journal, 0, through)) as records:
-        async for rows in records:
+    with closing(Pages(journal, 0, through)) as pages:
+        while rows := await pages.next():
             for row in rows:
                 if row.seq != head.seq + 1:
                     found.append(Finding("journal", head.seq + 1, f"missing, like every record up to {row.seq - 1}"))

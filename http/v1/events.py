@@ -76,9 +76,9 @@ async def listing(call: Call) -> web.StreamResponse:
     name = "cursor" if "cursor" in values else "after"
     after = _sequence(values.get(name), name)
     limit = limit_of(values.get("limit"), EVENTS_PAGE_MAX)
+    through = call.engine.ledger.seq
     records = await call.engine.events(after, limit)
-    last = records[-1].seq if records else after
-    more = str(last) if last < call.engine.ledger.seq else None
+    more = str(records[-1].seq) if records and records[-1].seq < through else None
     if len(records) > LONG_LIST:
         await call.services.lane.turn()
     return call.answer(EventList([event_answer(call.engine.ledger, record) for record in records], more))

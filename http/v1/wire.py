@@ -436,7 +436,7 @@ class EntryList(msgspec.Struct, frozen=True):
 
 
 class EventList(msgspec.Struct, frozen=True):
-    """Events, oldest first. `next` is the last sequence of a full page, to be sent as `after`."""
+    """Events, oldest first. A page of large events may be short and still have a `next`, which is its last sequence, to be sent as `after` or `cursor`."""
 
     data: list[EventAnswer]
     next: str | None

@@ -2,15 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 
 import pytest
 
-from walletd.engine.journal import pages
+from walletd.engine.journal import Pages
 from walletd.engine.limits import GROUP_MAX, READ_BYTES_MAX
 from walletd.engine.ports import Fenced, Head, JournalStore
 from walletd.engine.records import GENESIS, Row, decode
 from walletd.tests.contract.conftest import Stores
 from walletd.tests.contract.script import Script
+
+
+async def all_of(pages: Pages) -> list[list[Row]]:
+    got: list[list[Row]] = []
+    with closing(pages):
+        while rows := await pages.next():
+            got.append(rows)
+    return got
 
 
 async def test_a_new_journal_is_empty(journal: JournalStore) -> None:
@@ -97,7 +106,7 @@ async def test_pages_are_the_rows_between_two_records(
     epoch, _ = await journal.claim()
     await journal.append(epoch, script.rows)
 
-    got = [page async for page in pages(journal, after, through)]
+    got = await all_of(Pages(journal, after, through))
 
     assert [row for page in got for row in page] == script.rows[after:through]
     assert all(len(page) <= 2 for page in got)
@@ -108,7 +117,7 @@ async def test_pages_end_where_the_rows_end(journal: JournalStore, script: Scrip
     epoch, _ = await journal.claim()
     await journal.append(epoch, script.rows)
 
-    assert [page async for page in pages(journal, 0, 5)] == [script.rows]
+    assert await all_of(Pages(journal, 0, 5)) == [script.rows]
 
 
 async def test_the_head_outlives_the_writer(

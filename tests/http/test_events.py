@@ -8,6 +8,10 @@ import aiohttp
 import msgspec
 import pytest
 
+from walletd.engine import CreateUser
+from walletd.engine.memory import MemoryJournal
+from walletd.engine.records import Row
+
 from .conftest import Client, Serve
 
 
@@ -106,11 +110,27 @@ async def test_a_page_of_large_events_is_shorter_and_names_the_next(
 ) -> None:
     for _ in range(2):
         await client.user()
-    monkeypatch.setattr("walletd.engine.memory.READ_BYTES_MAX", 1)
+    monkeypatch.setattr("walletd.engine.journal.READ_BYTES_MAX", 1)
     pages = [(await client.get("/v1/events")).json]
     while (after := pages[-1]["next"]) is not None and len(pages) < 5:
         pages.append((await client.get(f"/v1/events?cursor={after}")).json)
     assert [[event["sequence"] for event in page["data"]] for page in pages] == [[1], [2], [3]]
+
+
+async def test_a_walk_ends_with_what_was_durable_when_its_page_was_asked_for(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.user()
+    read = MemoryJournal.read
+
+    async def with_another_meanwhile(journal: MemoryJournal, after: int, limit: int) -> list[Row]:
+        await client.engine.execute(CreateUser())
+        return await read(journal, after, limit)
+
+    monkeypatch.setattr(MemoryJournal, "read", with_another_meanwhile)
+    page = (await client.get("/v1/events")).json
+    assert [event["sequence"] for event in page["data"]] == [1, 2, 3]
+    assert page["next"] is None
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     defect(
         "event_lost_between_pages",
         "A page of events names a next one that begins too late.",
-        ("http/v1/events.py", "more = str(last)", "more = str(last + 1)"),
+        ("http/v1/events.py", "str(records[-1].seq)", "str(records[-1].seq + 1)"),
         first=("http/test_events.py",),
     ),
     defect(

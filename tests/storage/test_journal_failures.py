@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from walletd.engine.ports import Fenced, JournalFull, OutcomeUnknown, StorageUnusable
+from walletd.engine.records import Row
 from walletd.storage.connections import checkpoint
-from walletd.storage.journal import CHECKPOINT_BYTES, SqliteJournal
+from walletd.storage.journal import CHECKPOINT_BYTES, PAGE_BYTES, SqliteJournal
 from walletd.tests.contract.script import Script
 from walletd.tests.storage.conftest import Place, Reader, pages_of_log, spoil
 
@@ -20,6 +21,43 @@ async def pragma(journal: SqliteJournal, text: str) -> int:
     assert connection is not None
     rows = list(await connection.execute_fetchall(f"PRAGMA {text}"))
     return int(rows[0][0]) if rows else 0
+
+
+def dividers(path: Path) -> list[int]:
+    """Where in the file the root of the table of records keeps the last byte of each number that divides its leaves."""
+    with closing(sqlite3.connect(path)) as connection:
+        [(root,)] = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'journal'")
+    start = (root - 1) * PAGE_BYTES
+    page = path.read_bytes()[start : start + PAGE_BYTES]
+    assert page[0] == 5, "an interior page of a table"
+    places = []
+    for cell in range(int.from_bytes(page[3:5])):
+        place = int.from_bytes(page[12 + 2 * cell : 14 + 2 * cell]) + 4
+        while page[place] & 0x80:
+            place += 1
+        places.append(start + place)
+    return places
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+async def test_a_row_that_a_damaged_page_hides_from_a_look_up_is_read_all_the_same(
+    place: Place, script: Script, step: int
+) -> None:
+    async with place.journal() as journal:
+        epoch, _ = await journal.claim()
+        await journal.append(epoch, script.rows)
+    sound = place.journal_path.read_bytes()
+    found = dividers(place.journal_path)
+    assert len(found) > 5
+    for divider in found:
+        rotten = bytearray(sound)
+        rotten[divider] += step
+        place.journal_path.write_bytes(rotten)
+        async with place.journal() as journal:
+            read: list[Row] = []
+            while rows := await journal.read(len(read), 1000):
+                read += rows
+        assert read == script.rows
 
 
 async def test_a_full_disk_refuses_the_whole_group_and_writing_comes_back_with_room(

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from walletd.engine import (
+    Batch,
     CreateUser,
     Engine,
     IdempotencyKey,
@@ -15,6 +16,7 @@ from walletd.engine import (
     transfer,
 )
 from walletd.engine.ports import Head, HistoryQuery, JournalFull, NumberedQuery, WalletQuery
+from walletd.engine.records import BrokenJournal
 from walletd.tests.builders import Fate, World, quiet
 
 
@@ -94,7 +96,7 @@ async def test_events_are_the_durable_records_in_order() -> None:
 async def test_events_of_large_records_come_in_shorter_pages_and_none_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("walletd.engine.memory.READ_BYTES_MAX", 1)
+    monkeypatch.setattr("walletd.engine.journal.READ_BYTES_MAX", 1)
     async with World() as world:
         await world.asset()
         ann, bob = await world.wallet(100), await world.wallet()
@@ -107,6 +109,39 @@ async def test_events_of_large_records_come_in_shorter_pages_and_none_is_left_ou
         assert [[record.seq for record in page] for page in pages] == [[1], [2], [3], [4], [5], []]
         assert again.replayed
         assert again.record == first.record
+
+
+async def test_records_that_are_gone_are_missed_by_name() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet()
+        await world.engine.execute(transfer(ann, bob, 1), key=IdempotencyKey("scope", "key", {}))
+        last = world.store.rows.pop()
+
+        assert [record.seq for record in await world.engine.events(0, 100)] == [1, 2, 3, 4]
+        for reading in (
+            world.engine.events(4, 100),
+            world.engine.execute(transfer(ann, bob, 1), key=IdempotencyKey("scope", "key", {})),
+        ):
+            with pytest.raises(BrokenJournal, match="record 5: missing"):
+                await reading
+        world.store.rows.append(last)
+        assert [record.seq for record in await world.engine.events(4, 100)] == [5]
+        assert await world.engine.events(5, 100) == []
+        assert await world.engine.events(9, 100) == []
+
+
+async def test_only_a_movement_of_its_own_is_a_records_movement() -> None:
+    async with World() as world:
+        await world.asset()
+        ann, bob = await world.wallet(100), await world.wallet()
+
+        alone = await world.engine.execute(transfer(ann, bob, 1))
+        two = await world.engine.execute(Batch(moves=(transfer(ann, bob, 1), transfer(ann, bob, 2))))
+
+        assert alone.transaction == alone.transactions[0]
+        with pytest.raises(ValueError, match="too many values"):
+            _ = two.transaction
 
 
 async def test_a_watcher_is_woken_by_the_next_record_and_not_before() -> None:
