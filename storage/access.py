@@ -34,7 +34,7 @@ from ..engine.identity import (
 )
 from ..engine.ports import StorageUnusable
 from ..engine.refusals import Refusal, RefusalCode
-from .connections import BUSY_TIMEOUT_S, SQLITE_OLDEST, sync_folder, unusable
+from .connections import BUSY_TIMEOUT_S, SQLITE_OLDEST, code_of, sync_folder, unusable
 from .migrations import ACCESS, migrate, number_of, version_of
 
 WATCH_INTERVAL_S: Final = 0.025
@@ -370,7 +370,7 @@ class SqliteAccess:
         try:
             yield
         except sqlite3.OperationalError as error:
-            primary = error.sqlite_errorcode & 0xFF
+            primary = (code_of(error) or sqlite3.SQLITE_ERROR) & 0xFF
             if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise Refusal(
                     RefusalCode.OVERLOADED, "Another process holds the file of keys and passwords."

@@ -64,8 +64,13 @@ async def checkpoint(
                 f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000:.0f}"
             )
     except sqlite3.Error as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if code_of(error) not in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise
+
+
+def code_of(error: BaseException | None) -> int | None:
+    """SQLite's code of an error; None for one that Python raises itself, such as for a text that is no UTF-8."""
+    return getattr(error, "sqlite_errorcode", None)
 
 
 def read_only_uri(path: Path) -> str:

@@ -35,7 +35,7 @@ from ..engine.ports import (
 from ..engine.records import KINDS
 from . import fold as program
 from . import history, loading
-from .connections import checkpoint, open_reader, open_writer, read_only_uri, unusable
+from .connections import checkpoint, code_of, open_reader, open_writer, read_only_uri, unusable
 from .migrations import LEDGER
 
 LEGS_IN_STEP_MAX: Final = 40_000
@@ -250,7 +250,7 @@ class SqliteImage:
                     raise
                 await self._read_head()
         except StorageUnusable as error:
-            if isinstance(error.__cause__, sqlite3.Error) and error.__cause__.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            if code_of(error.__cause__) == sqlite3.SQLITE_FULL:
                 raise JournalFull(f"{self._path}: {error.__cause__}") from error.__cause__
             raise
 

@@ -23,7 +23,7 @@ from ..engine.journal import within_bytes
 from ..engine.limits import GROUP_MAX, READ_BYTES_MAX, SEARCH_STEP_MAX
 from ..engine.ports import Fenced, Head, JournalFull, OutcomeUnknown, StorageUnusable
 from ..engine.records import GENESIS, Row
-from .connections import checkpoint, open_reader, open_writer, unusable
+from .connections import checkpoint, code_of, open_reader, open_writer, unusable
 from .migrations import JOURNAL
 
 CHECKPOINT_BYTES: Final = 2 * 2**20
@@ -231,7 +231,7 @@ class SqliteJournal:
     async def _refuse_or_fail(self, error: sqlite3.Error) -> NoReturn:
         """Always raises: JournalFull if the disk was full and nothing was written for certain, else OutcomeUnknown."""
         assert self._writer is not None
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        if code_of(error) == sqlite3.SQLITE_FULL:
             try:
                 if self._writer.in_transaction:
                     await self._writer.rollback()

@@ -93,6 +93,8 @@ async def test_a_change_of_the_image_is_found(
         ("UPDATE journal SET at = at + 1 WHERE seq = 50", 50),
         ("UPDATE journal SET chain = zeroblob(32) WHERE seq = 50", 50),
         ("UPDATE journal SET kind = 'user_created' WHERE seq = 50", 50),
+        ("UPDATE journal SET kind = CAST(x'ff6d6f766564' AS TEXT) WHERE seq = 50", 50),
+        ("UPDATE journal SET body = CAST(x'ff' || body AS TEXT) WHERE seq = 50", 50),
         ("DELETE FROM journal WHERE seq = 50", 50),
     ],
 )
