@@ -576,7 +576,7 @@ class Engine:
         """Records read back, their chain checked from the row before them on."""
         known, durable = 1 if after else 0, self.ledger.seq
         rows = await self._store.read(after - known, limit + known)
-        if known and len(rows) == known:
+        if len(rows) == known and after < durable:
             rows += await self._store.read(after, limit)  # the row before may have filled the page
         chain, records = GENESIS, []
         for seq, row in enumerate(rows, after - known + 1):

@@ -115,7 +115,7 @@ class Users:
         return () if wallets is None else (wallets,)
 
     def wallet(self, number: int, asset: Asset) -> Wallet | None:
-        """A user's wallet in an asset; None where there is none, or no such user."""
+        """A user's wallet in an asset; None where there is none, or no such user. The hot path's: no further call."""
         if not 0 < number < len(self._holdings):
             return None
         wallets = self._holdings[number]

@@ -161,7 +161,7 @@ def check_decimal(raw: bytes | msgspec.Raw, pointer: str = "/amount") -> tuple[b
 def decimal_text(amount_minor: int, scale: int) -> str:
     """Minor units as a decimal of major units with all its decimals: (10000, 2) is `100.00`."""
     digits = str(amount_minor)
-    if amount_minor < 0 or len(digits) <= scale:
+    if amount_minor < 0 or len(digits) <= scale:  # seldom: to format with a width costs twice as much
         digits = f"{amount_minor:0{scale + 1 + (amount_minor < 0)}d}"
     return f"{digits[:-scale]}.{digits[-scale:]}" if scale else digits
 

@@ -55,7 +55,7 @@ class DirectAnswer(web.StreamResponse):
     It has no headers of its own: what aiohttp's response would make for them is not made, which saves a hundredth of a transfer.
     """
 
-    _reason = ""
+    _reason = ""  # so that it can be printed
 
     def __init__(self, request: web.BaseRequest, status: int, lines: str, body: bytes) -> None:
         self._request = request

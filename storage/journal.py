@@ -41,7 +41,7 @@ FEW_ROWS: Final = 2
 """A read of no more rows than these takes them plainly, which is quicker than to make one value of them."""
 
 PLAIN_ROWS_MAX: Final = 100
-"""Rows that are read plainly at a time."""
+"""Rows that are read plainly at a time, each of which may be large: where few are asked for, or a damaged page stands in the way of the other."""
 
 PAGE_BYTES: Final = 4096
 
